@@ -1,0 +1,70 @@
+"""Which function serves which path of the admin API."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from telegram_sim.admin import accounts, controls, traffic
+from telegram_sim.admin.form import Form, read_form
+from telegram_sim.errors import AdminError
+from telegram_sim.stage import Stage
+
+Verb = Callable[[Stage, Form], dict[str, Any] | Awaitable[dict[str, Any]]]
+
+
+def verbs() -> list[tuple[str, str, Verb]]:
+    """All of them."""
+    return [
+        ("POST", "/admin/bots", accounts.add_bot),
+        ("GET", "/admin/bots", accounts.list_bots),
+        ("GET", "/admin/bots/{bot_id}", accounts.show_bot),
+        ("POST", "/admin/users", accounts.add_users),
+        ("GET", "/admin/users", accounts.list_users),
+        ("POST", "/admin/block", accounts.block),
+        ("POST", "/admin/unblock", accounts.unblock),
+        ("POST", "/admin/messages", traffic.write_message),
+        ("POST", "/admin/callbacks", traffic.press),
+        ("POST", "/admin/updates", traffic.inject),
+        ("GET", "/admin/updates", traffic.show_updates),
+        ("POST", "/admin/redeliver", traffic.redeliver),
+        ("GET", "/admin/chat", traffic.show_chat),
+        ("GET", "/admin/effects", traffic.show_effects),
+        ("POST", "/admin/reset", controls.reset),
+        ("POST", "/admin/clock", controls.set_clock),
+        ("GET", "/admin/health", controls.health),
+    ]
+
+
+def add_routes(app: web.Application, stage: Stage) -> None:
+    """Mounts every verb."""
+    for http_method, path, verb in verbs():
+        app.router.add_route(http_method, path, serve(stage, verb))
+
+
+def serve(stage: Stage, verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Reads the form, runs the verb, answers JSON; path parameters join the form."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            form = await read_form(request)
+            if request.match_info:
+                form = Form({**form.values, **request.match_info})
+            answer = verb(stage, form)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except AdminError as error:
+            return answer_json({"error": str(error)}, status=error.status)
+        return answer_json(answer)
+
+    return handle
+
+
+def answer_json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
+    """JSON that keeps every script readable."""
+    body = json.dumps(answer, ensure_ascii=False).encode()
+    return web.Response(status=status, body=body, content_type="application/json")

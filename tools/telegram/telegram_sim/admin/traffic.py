@@ -1,0 +1,82 @@
+"""/admin/messages, /admin/callbacks, /admin/updates, /admin/redeliver, /admin/chat, /admin/effects."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from telegram_sim.admin.form import Form
+from telegram_sim.effects import EffectFilter
+from telegram_sim.errors import AdminError
+from telegram_sim.stage import Stage
+from telegram_sim.update_queue import UpdateRecord
+
+
+def write_message(stage: Stage, form: Form) -> dict[str, Any]:
+    """POST /admin/messages."""
+    user_id = form.integer("user_id")
+    return stage.actors.write_private(form.integer("bot_id"), user_id, form.text("text", ""))
+
+
+def press(stage: Stage, form: Form) -> dict[str, Any]:
+    """POST /admin/callbacks."""
+    return stage.actors.press(
+        form.integer("bot_id"), form.integer("user_id"), form.integer("message_id"), form.text("data")
+    )
+
+
+def show_chat(stage: Stage, form: Form) -> dict[str, Any]:
+    """GET /admin/chat: a chat's messages both ways."""
+    bot = stage.world.bot(form.integer("bot_id"))
+    dialog = stage.world.dialog(bot, stage.world.user(form.integer("user_id")))
+    return {"chat": dialog.as_json(), "messages": list(dialog.messages.values())}
+
+
+def show_effects(stage: Stage, form: Form) -> dict[str, Any]:
+    """GET /admin/effects."""
+    wanted = EffectFilter(form.maybe_integer("bot_id"), form.maybe_integer("chat_id"), form.maybe_text("method"))
+    effects, following = stage.world.effects.read(form.integer("since", 0), wanted, form.integer("limit", 1000))
+    return {"effects": [asdict(effect) for effect in effects], "next": following}
+
+
+def show_updates(stage: Stage, form: Form) -> dict[str, Any]:
+    """GET /admin/updates: `since` is an update id, and those above it are shown."""
+    queue = stage.world.bot(form.integer("bot_id")).updates
+    state, since = form.maybe_text("state"), form.maybe_integer("since")
+    records = [
+        record
+        for record in queue.history.entries
+        if (state is None or record.state == state) and (since is None or record.update_id > since)
+    ]
+    return {"updates": [record.as_json() for record in records]}
+
+
+def inject(stage: Stage, form: Form) -> dict[str, Any]:
+    """POST /admin/updates: any update, or any bytes at all."""
+    bot_id = form.integer("bot_id")
+    if form.has("raw"):
+        return id_of(stage.actors.inject_raw(bot_id, form.text("raw")))
+    update = form.values.get("update")
+    if not isinstance(update, dict):
+        raise AdminError("update must be an object, or send raw")
+    return id_of(stage.actors.inject(bot_id, update, update_id=form.maybe_integer("update_id")))
+
+
+def id_of(record: UpdateRecord | None) -> dict[str, Any]:
+    """The update's id, null when the bot does not want its kind."""
+    return {"update_id": record.update_id if record else None}
+
+
+async def redeliver(stage: Stage, form: Form) -> dict[str, Any]:
+    """POST /admin/redeliver: the same update again, several times at once."""
+    bot = stage.world.bot(form.integer("bot_id"))
+    record = bot.updates.find(form.integer("update_id"))
+    if record is None:
+        raise AdminError("no such update is remembered", status=404)
+    if bot.webhook is None:
+        raise AdminError("the bot has no webhook", status=409)
+    at = stage.world.clock.now()
+    codes = await stage.office.redeliver(bot, record.body, form.integer("times", 1))
+    for code in codes:
+        record.attempted(at, code)
+    return {"status_codes": codes}

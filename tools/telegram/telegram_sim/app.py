@@ -1,0 +1,70 @@
+"""Puts one simulation together and mounts it on an HTTP application."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from telegram_sim.actors import Actors
+from telegram_sim.admin.routes import add_routes
+from telegram_sim.bot_api import BotApi
+from telegram_sim.bots import Bot
+from telegram_sim.clock import Clock
+from telegram_sim.effects import EffectLog
+from telegram_sim.gate import Gate
+from telegram_sim.params import Params
+from telegram_sim.post_office import PostOffice
+from telegram_sim.postman import Postman
+from telegram_sim.stage import Stage
+from telegram_sim.world import Memory, World
+
+BODY_LIMIT = 64 << 20  # bytes of one request; the real server takes 50 MB files
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a simulation is set up."""
+
+    time_scale: float = 1.0
+    log: Path | None = None
+    seed: int | None = None
+    local: bool = True
+    memory: Memory = field(default_factory=Memory)
+
+
+STAGE = web.AppKey("stage", Stage)
+
+
+async def create_app(options: Options) -> web.Application:
+    """An application with its stage; async because an HTTP client needs a running loop."""
+    app = web.Application(client_max_size=BODY_LIMIT)
+    stage = create_stage(options)
+    app[STAGE] = stage
+    BotApi(stage.gate).add_routes(app)
+    add_routes(app, stage)
+
+    async def close(_app: web.Application) -> None:
+        await stage.office.stop()
+        await stage.office.postman.close()
+        stage.world.effects.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+def create_stage(options: Options) -> Stage:
+    """The world and all that works on it."""
+    clock = Clock(options.time_scale)
+    rng = random.Random(options.seed)  # noqa: S311 nothing here is a secret
+    world = World(clock=clock, effects=EffectLog(options.memory.effects, options.log), memory=options.memory, rng=rng)
+    office = PostOffice(Postman(clock), clock, rng, local=options.local)
+    gate = Gate(world, office)
+
+    async def execute(bot: Bot, call: dict[str, object]) -> None:
+        await gate.run(bot, str(call["method"]), Params(call), via="webhook")
+
+    office.execute = execute
+    return Stage(world, office, gate, Actors(world))
