@@ -1,0 +1,268 @@
+"""Takes jobs from one queue: prefetch, decode, handle, settle exactly once, drain on stop, come back after any loss."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Generic, Protocol, assert_never
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+from opentelemetry import trace
+from pydantic import ValidationError
+
+from common.bus import tracing
+from common.bus.channel import HEARTBEAT
+from common.bus.delivery import Delivery
+from common.bus.ordered import OrderedTasks
+from common.bus.publisher import Envelope, Publisher
+from common.bus.settlement import Bury, Climb, HoldOn, Park, settle
+from common.errors import BrokerUnavailable, Reject
+from common.queues import JobT, Queue, by_name
+from common.telemetry import metrics
+from common.telemetry.redact import describe
+
+_log = logging.getLogger(__name__)
+_tracer = trace.get_tracer("muster.bus")
+_BACKOFF = (0.2, 0.5, 1.0, 2.0)  # seconds between attempts to connect, and between attempts in place
+_WATCH = 15.0  # seconds between looks at a consumer that gets nothing
+
+Handler = Callable[[JobT], Awaitable[None]]
+
+
+class Store(Protocol):
+    """Where a job goes that the broker should not keep; `runtime` brings the one on Postgres."""
+
+    async def bury(self, envelope: Envelope, cause: str, reason: str) -> None:
+        """Into the dead letters."""
+
+    async def park(self, envelope: Envelope, delay: timedelta) -> None:
+        """Published again after `delay`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`prefetch` jobs in flight at most; `grace` seconds to finish them at a stop."""
+
+    prefetch: int = 20
+    grace: float = 20.0
+
+
+class Consumer(Generic[JobT]):
+    """One queue's consumer; `run` returns when `stop` is set and what was in flight is settled."""
+
+    def __init__(self, url: str, queue: Queue[JobT], handler: Handler[JobT], *, publisher: Publisher, store: Store, limits: Limits) -> None:
+        self._url = url
+        self._queue = queue
+        self._handler = handler
+        self._publisher = publisher
+        self._store = store
+        self._limits = limits
+        self._tasks = OrderedTasks()
+        self._stopping = asyncio.Event()
+        self._taken = 0
+        self.connected = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connects for as long as it takes; a plain connection each time, for connect_robust is known to hang (reliability A7)."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+                failures = 0
+            except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+                _log.warning("consumer lost its connection", extra={"queue": self._queue.name, "error": describe(error)})
+                metrics.RECONNECTS.labels(self._queue.name).inc()
+            self.connected = False
+            await wait(stop, _BACKOFF[min(failures, len(_BACKOFF) - 1)])
+            failures += 1
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        connection = await aio_pika.connect(self._url, timeout=5, heartbeat=HEARTBEAT)
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        try:
+            channel = await connection.channel()
+            channel.close_callbacks.add(lambda *_: lost.set())
+            await channel.set_qos(prefetch_count=self._limits.prefetch)
+            queue = await channel.get_queue(self._queue.name, ensure=True)
+            tag = await queue.consume(self._take, no_ack=False)
+            self.connected = True
+            watch = asyncio.create_task(self._watch(connection, lost))
+            try:
+                await first(stop, lost)
+                if stop.is_set() and not lost.is_set():
+                    with contextlib.suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                        await queue.cancel(tag, timeout=5)
+                    await self._drain()
+            finally:
+                watch.cancel()
+            if stop.is_set() and lost.is_set():
+                await self._drain()
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close()
+
+    async def _drain(self) -> None:
+        self._stopping.set()
+        left = await self._tasks.finish(self._limits.grace)
+        if left:
+            _log.warning("stopped with jobs unfinished", extra={"queue": self._queue.name, "jobs": left})
+
+    async def _watch(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        """Ready messages, a free prefetch and nothing taken twice in a row: this consumer hangs, so begin anew (reliability A7)."""
+        seen, suspicious = -1, 0
+        while True:
+            await asyncio.sleep(_WATCH)
+            idle = seen == self._taken and len(self._tasks) < self._limits.prefetch
+            seen = self._taken
+            suspicious = suspicious + 1 if idle and await self._ready(connection) else 0
+            if suspicious >= 2:
+                _log.error("consumer hangs, connecting anew", extra={"queue": self._queue.name})
+                lost.set()
+                return
+
+    async def _ready(self, connection: AbstractConnection) -> int:
+        try:
+            async with asyncio.timeout(5):
+                channel = await connection.channel()
+                declared = await channel.declare_queue(self._queue.name, passive=True)
+                await channel.close()
+                return declared.declaration_result.message_count or 0
+        except (AMQPError, OSError, TimeoutError, RuntimeError):
+            return 1  # an answer that does not come is as suspicious as work that does not
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        # A callback only hands over: broker loss cancels callbacks in the middle of what they do (reliability A1).
+        self._taken += 1
+        metrics.IN_FLIGHT.labels(self._queue.name).inc()
+        delivery = Delivery.of(message, self._queue.name)
+        job = self._decode(delivery)
+        order = None if isinstance(job, Reject) else job.order
+        self._tasks.start(order[0] if order else None, lambda: self._process(message, delivery, job))
+
+    def _decode(self, delivery: Delivery) -> JobT | Reject:
+        try:
+            return self._queue.adapter.validate_json(delivery.envelope.body)
+        except ValidationError as error:
+            where = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors(include_input=False)[:5])
+            return Reject(f"not a job of this queue ({where})")
+
+    async def _process(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
+        try:
+            if self._stopping.is_set():
+                await quietly(message.nack(requeue=True))  # prefetched and not begun: the next one has it at once
+            elif await self._settled(delivery, job):
+                await quietly(message.ack())
+            else:
+                await quietly(message.nack(requeue=True))
+        except asyncio.CancelledError:
+            await quietly(message.nack(requeue=True))
+            raise
+        finally:
+            metrics.IN_FLIGHT.labels(self._queue.name).dec()
+
+    async def _settled(self, delivery: Delivery, job: JobT | Reject) -> bool:
+        """True when the message may be acknowledged: done, or safe somewhere else. False only at a stop."""
+        held = 0
+        while True:
+            error = await self._attempt(delivery, job)
+            if error is None:
+                return True
+            action = settle(error, delivery.envelope.attempt)
+            if not isinstance(action, HoldOn):
+                try:
+                    await self._move(delivery.envelope, action)
+                except Exception as failure:  # noqa: BLE001 (whatever it is, the message is still ours)
+                    action = HoldOn(describe(failure))
+                else:
+                    return True
+            _log.warning("job held", extra={"queue": self._queue.name, "job_id": delivery.envelope.job_id, "reason": action.reason})
+            if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]):
+                return False
+            held += 1
+
+    async def _attempt(self, delivery: Delivery, job: JobT | Reject) -> Exception | None:
+        envelope, parent = delivery.envelope, tracing.parent_of({tracing.TRACEPARENT: delivery.envelope.traceparent})
+        if envelope.attempt == 1 and delivery.published_ms:
+            metrics.QUEUE_SECONDS.labels(self._queue.name).observe(max(0.0, time.time() - delivery.published_ms / 1000))
+        kind = "unknown" if isinstance(job, Reject) else job.kind
+        with (
+            _tracer.start_as_current_span(
+                f"process {self._queue.name}",
+                parent,
+                kind=trace.SpanKind.CONSUMER,
+                links=tracing.links_of(parent),
+                record_exception=False,
+                set_status_on_exception=False,
+                attributes=tracing.attributes(self._queue.name, "process", delivery.message_id, envelope.job_id)
+                | {"muster.job_kind": kind, "muster.attempt": envelope.attempt},
+            ) as span,
+            metrics.HANDLE_SECONDS.labels(self._queue.name, kind).time(),
+        ):
+            error = await self._call(job)
+            outcome = "done" if error is None else type(error).__name__
+            metrics.HANDLED.labels(self._queue.name, kind, outcome).inc()
+            if error is not None:
+                span.set_attribute("error.type", outcome)
+                span.set_status(trace.StatusCode.ERROR)
+                self._report(error, envelope)
+            return error
+
+    async def _call(self, job: JobT | Reject) -> Exception | None:
+        if isinstance(job, Reject):
+            return job
+        try:
+            await self._handler(job)
+        except Exception as error:  # noqa: BLE001 (the rule in `settlement` decides what becomes of each)
+            return error
+        return None
+
+    def _report(self, error: Exception, envelope: Envelope) -> None:
+        expected = isinstance(settle(error, 1), HoldOn) or type(error).__module__ == "common.errors"
+        _log.log(
+            logging.INFO if expected else logging.ERROR,
+            "job not done",
+            extra={"queue": self._queue.name, "job_id": envelope.job_id, "attempt": envelope.attempt, "reason": describe(error)},
+            exc_info=None if expected else error,
+        )
+
+    async def _move(self, envelope: Envelope, action: Climb | Park | Bury) -> None:
+        match action:
+            case Climb(step=step, attempt=attempt):
+                ladder = by_name(envelope.queue).retry(step)
+                await self._publisher.send(replace(envelope, attempt=attempt), routing_key=ladder)
+            case Park(delay=delay, attempt=attempt):
+                await self._store.park(replace(envelope, attempt=attempt), delay)
+            case Bury(cause=cause, reason=reason):
+                await self._store.bury(envelope, cause, reason)
+                metrics.DEAD_LETTERS.labels(envelope.queue, cause).inc()
+            case _ as never:
+                assert_never(never)
+
+
+async def quietly(settlement: Awaitable[object]) -> None:
+    """The broker redelivers what could not be settled, and the inbox knows it: nothing else is to be done."""
+    with contextlib.suppress(AMQPError, OSError, RuntimeError, TimeoutError, BrokerUnavailable):
+        await settlement
+
+
+async def wait(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+async def first(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

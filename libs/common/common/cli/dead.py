@@ -1,0 +1,57 @@
+"""`dlq`: the dead letters, looked at, replayed or discarded."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from common.cli.output import tell
+from common.settings import DatabaseSettings
+from common.store import dead_letters
+from common.store.pool import Pool
+
+
+def add_verbs(verbs: Any) -> None:
+    """To the parser."""
+    root = verbs.add_parser("dlq", help="dead letters: list, replay, discard")
+    actions = root.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="the unresolved ones, oldest first; bodies are not shown")
+    listing.add_argument("--limit", type=int, default=100)
+    listing.set_defaults(run=_list)
+    for name, text in (("replay", "publish again, with one more attempt"), ("discard", "keep the row, never publish it")):
+        acting = actions.add_parser(name, help=text)
+        acting.add_argument("ids", type=int, nargs="+", metavar="ID")
+        acting.set_defaults(run=_resolve, act=getattr(dead_letters, name), word=f"{name}ed")
+
+
+async def _list(options: Namespace) -> int:
+    pool = _pool()
+    try:
+        async with pool.transaction("list dead letters") as tx:
+            found = await dead_letters.unresolved(tx, options.limit)
+    finally:
+        await pool.close()
+    for letter in found:
+        tell(**asdict(letter))
+    return 0
+
+
+async def _resolve(options: Namespace) -> int:
+    """1 where one of the ids is unknown or resolved already; the others are done all the same."""
+    pool = _pool()
+    missed = 0
+    try:
+        for each in options.ids:
+            async with pool.transaction("resolve dead letter") as tx:
+                done = await options.act(tx, each)
+            missed += not done
+            tell(dead_letter_id=each, result=options.word if done else "unknown or resolved already")
+    finally:
+        await pool.close()
+    return 1 if missed else 0
+
+
+def _pool() -> Pool:
+    settings = DatabaseSettings.load()
+    return Pool(settings.database_url.get_secret_value(), name="muster-cli", max_size=1, timeout=settings.database_timeout)

@@ -1,0 +1,57 @@
+"""Errors that say what to do, and hold the data to do it with. A class's docstring is its message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class MusterError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class JobError(MusterError):
+    """A job could not be finished."""
+
+
+class RetryLater(JobError):  # noqa: N818 (the name is the instruction)
+    """The job is good but its time has not come.
+
+    `counts` is False where nothing was tried (a flood, an earlier update still under way), so no attempt is used up.
+    """
+
+    def __init__(self, delay: timedelta, reason: str, *, counts: bool = True) -> None:
+        super().__init__(f"{reason}; again in {delay.total_seconds():g} s")
+        self.delay = delay
+        self.reason = reason
+        self.counts = counts
+
+
+class Reject(JobError):  # noqa: N818 (the name is the instruction)
+    """The job can never succeed: it goes to the dead letters with the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BrokerUnavailable(MusterError):  # noqa: N818 (a state, not a fault of the caller)
+    """The broker did not confirm in time: the message may or may not be in the queue."""
+
+
+class Unroutable(MusterError):  # noqa: N818 (the broker's own word for it)
+    """The broker has no such queue: run `python -m common topology`."""
+
+
+class StoreUnavailable(MusterError):  # noqa: N818 (a state, not a fault of the caller)
+    """PostgreSQL did not answer in time or is going down."""
+
+
+class LeaseLost(MusterError):  # noqa: N818 (a state, not a fault of the caller)
+    """Another process acts now: the epoch in the database is not ours."""
+
+
+class ConfigurationError(MusterError):
+    """A setting is missing or can't be used."""

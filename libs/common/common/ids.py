@@ -1,0 +1,23 @@
+"""Identifiers as types of their own, so that a chat is never passed where a user is meant."""
+
+from __future__ import annotations
+
+import uuid
+from typing import NewType
+
+BotId = NewType("BotId", int)
+ChatId = NewType("ChatId", int)
+UserId = NewType("UserId", int)
+UpdateId = NewType("UpdateId", int)
+JobId = NewType("JobId", str)
+Epoch = NewType("Epoch", int)
+
+
+def new_job_id() -> JobId:
+    """Chosen by the client, so that a commit in doubt can be looked up by it."""
+    return JobId(uuid.uuid4().hex)
+
+
+def update_job_id(bot_id: BotId, update_id: int) -> JobId:
+    """The same for every redelivery of one update, in whatever process it arrives."""
+    return JobId(f"tg:{bot_id}:{update_id}")

@@ -1,0 +1,105 @@
+"""Every job and the union that each queue carries. `kind` is the wire name: it never changes, the class may."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.ids import BotId, UpdateId
+
+
+class Job(BaseModel):
+    """Frozen; unknown fields are dropped, so that an older consumer meets a newer producer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kind: str
+
+    @property
+    def order(self) -> tuple[str, int] | None:
+        """(key, place): jobs with the same key are handled one after the other; None has no order."""
+        return None
+
+
+class UpdateJob(Job):
+    """Carries the raw update as Telegram sent it: no row exists yet when the webhook publishes it."""
+
+    bot_id: BotId
+    update_id: UpdateId
+    update: dict[str, Any]
+
+
+class ProcessPrivateMessage(UpdateJob):
+    """Anything that happened in a private chat: message, edit, button, block, unblock."""
+
+    kind: Literal["process_private_message"] = "process_private_message"
+    user_id: int
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Updates of one user are handled in Telegram's order."""
+        return f"{self.bot_id}:{self.user_id}", self.update_id
+
+
+class ProcessJoinRequest(UpdateJob):
+    """Somebody asks to join a group."""
+
+    kind: Literal["process_join_request"] = "process_join_request"
+
+
+class ProcessChatMember(UpdateJob):
+    """A member's state in a group changed."""
+
+    kind: Literal["process_chat_member"] = "process_chat_member"
+
+
+class ProcessBotMembership(UpdateJob):
+    """The bot itself was added, promoted, restricted or removed."""
+
+    kind: Literal["process_bot_membership"] = "process_bot_membership"
+
+
+class ProcessMigration(UpdateJob):
+    """A group became a supergroup and has a new chat id."""
+
+    kind: Literal["process_migration"] = "process_migration"
+
+
+class ProcessServiceMessage(UpdateJob):
+    """A service message of a group that is no migration: joins, leaves, titles, boosts."""
+
+    kind: Literal["process_service_message"] = "process_service_message"
+
+
+class RecordActivity(UpdateJob):
+    """Somebody was seen in a group: message, reaction, poll answer."""
+
+    kind: Literal["record_activity"] = "record_activity"
+
+
+class ProcessGroupCommand(UpdateJob):
+    """A command written in a group."""
+
+    kind: Literal["process_group_command"] = "process_group_command"
+
+
+class SendFinalMessage(Job):
+    """One rendered message for one group; the delivery's row is the truth, this only wakes a sender."""
+
+    kind: Literal["send_final_message"] = "send_final_message"
+    delivery_id: int
+
+
+DmJob = ProcessPrivateMessage
+TgmsJob = Annotated[
+    ProcessJoinRequest
+    | ProcessChatMember
+    | ProcessBotMembership
+    | ProcessMigration
+    | ProcessServiceMessage
+    | RecordActivity
+    | ProcessGroupCommand,
+    Field(discriminator="kind"),
+]
+GroupMessageJob = SendFinalMessage

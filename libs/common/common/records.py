@@ -1,0 +1,64 @@
+"""Rows as frozen dataclasses: no Record walks the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from common.ids import BotId, ChatId, UpdateId, UserId
+
+DialogueStatus = Literal["new", "active", "stopped", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """`token` is ciphertext under the key version `token_key`."""
+
+    bot_id: BotId
+    username: str
+    first_name: str
+    token: bytes = field(repr=False)
+    token_key: str
+    state: Literal["active", "revoked"] = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A Telegram user as the last update showed them."""
+
+    user_id: UserId
+    first_name: str
+    last_name: str | None = None
+    username: str | None = None
+    language_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One user's conversation with one bot. `window_*` count commands of the running minute; times are the database's."""
+
+    bot_id: BotId
+    user_id: UserId
+    status: DialogueStatus
+    language: str | None
+    state: str | None
+    data: dict[str, Any] = field(repr=False)
+    start_payload: str | None
+    window_start: datetime
+    window_count: int
+    created_at: datetime
+    seen_at: datetime  # now, by the database's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One Bot API call that an update asks for; `attempts` counts from 1."""
+
+    bot_id: BotId
+    update_id: UpdateId
+    seq: int
+    chat_id: ChatId
+    method: str
+    params: dict[str, Any] = field(repr=False)
+    attempts: int = 1

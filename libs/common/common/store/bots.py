@@ -1,0 +1,41 @@
+"""The bots; their tokens are ciphertext here, `telegram.secrets` opens them."""
+
+from __future__ import annotations
+
+from common.ids import BotId
+from common.records import Bot
+from common.store.pool import Tx
+
+
+async def save(tx: Tx, bot: Bot) -> None:
+    """Inserts, or replaces name and token; a new token makes a revoked bot active again."""
+    await tx.execute(
+        """INSERT INTO bots (bot_id, username, first_name, token, token_key, state) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (bot_id) DO UPDATE SET username = excluded.username, first_name = excluded.first_name,
+               token = excluded.token, token_key = excluded.token_key, state = excluded.state, updated_at = now()""",
+        bot.bot_id,
+        bot.username,
+        bot.first_name,
+        bot.token,
+        bot.token_key,
+        bot.state,
+    )
+
+
+async def get(tx: Tx, bot_id: BotId) -> Bot | None:
+    """None for a bot that was never registered."""
+    row = await tx.fetchrow(
+        "SELECT bot_id, username, first_name, token, token_key, state FROM bots WHERE bot_id = $1", bot_id
+    )
+    return Bot(**dict(row)) if row else None
+
+
+async def everyone(tx: Tx) -> list[Bot]:
+    """By id."""
+    rows = await tx.fetch("SELECT bot_id, username, first_name, token, token_key, state FROM bots ORDER BY bot_id")
+    return [Bot(**dict(row)) for row in rows]
+
+
+async def revoke(tx: Tx, bot_id: BotId) -> None:
+    """Telegram answered 401: no call is made with this token again until it is replaced."""
+    await tx.execute("UPDATE bots SET state = 'revoked', updated_at = now() WHERE bot_id = $1", bot_id)

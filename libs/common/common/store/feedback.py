@@ -1,0 +1,13 @@
+"""What users told us with /feedback."""
+
+from __future__ import annotations
+
+from common.ids import BotId, UserId
+from common.store.pool import Tx
+
+
+async def add(tx: Tx, bot_id: BotId, user_id: UserId, text: str) -> None:
+    """NUL is taken out: PostgreSQL's text has none."""
+    await tx.execute(
+        "INSERT INTO feedback (bot_id, user_id, text) VALUES ($1, $2, $3)", bot_id, user_id, text.replace("\0", "")
+    )

@@ -1,0 +1,124 @@
+"""Transactions on PostgreSQL, plain or behind a transaction-mode pooler: no session state, no prepared statements, all time-boxed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
+
+import asyncpg
+from opentelemetry import trace
+from pydantic_core import from_json, to_json
+
+from common.errors import StoreUnavailable
+from common.store import dsn
+from common.telemetry import metrics
+
+Tx: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+_tracer = trace.get_tracer("muster.store")
+
+# What says "the server, not the statement": gone, going, full, or cut off in the middle.
+_SERVER_TROUBLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+class Pool:
+    """Opens on first use, under a lock, bound to the running loop; holds no connection while idle.
+
+    `timeout` bounds one statement and the wait for a connection, in seconds.
+    """
+
+    def __init__(self, url: str, *, name: str, max_size: int, timeout: float) -> None:
+        self._url = dsn.clean(url)
+        self._name = name
+        self._max_size = max_size
+        self._timeout = timeout
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self, name: str) -> AsyncIterator[Tx]:
+        """One transaction and its span `postgres <name>`; StoreUnavailable for the server's troubles, in doubt at a commit."""
+        with (
+            _tracer.start_as_current_span(
+                f"postgres {name}",
+                kind=trace.SpanKind.CLIENT,
+                attributes={"db.system.name": "postgresql", "db.operation.name": name},
+                record_exception=False,
+                set_status_on_exception=False,
+            ),
+            _translated(),
+        ):
+            started = time.perf_counter()
+            pool = await self._open()
+            async with pool.acquire(timeout=self._timeout) as connection:
+                metrics.ACQUIRE_SECONDS.observe(time.perf_counter() - started)
+                async with connection.transaction():
+                    yield connection
+
+    async def ping(self) -> None:
+        """StoreUnavailable unless a query is answered."""
+        async with self.transaction("ping") as tx:
+            await tx.fetchval("SELECT 1")
+
+    async def close(self) -> None:
+        """Ends every connection; those that hang are cut after the timeout."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is not None:
+            return self._pool
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._max_size,
+                    timeout=self._timeout,
+                    command_timeout=self._timeout,
+                    statement_cache_size=0,  # a transaction-mode pooler has another server session each time
+                    max_inactive_connection_lifetime=30,
+                    server_settings={"application_name": self._name},
+                    init=_prepare,
+                    reset=_nothing,  # asyncpg's default costs a round trip a transaction; we leave no session state
+                )
+            return self._pool
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _SERVER_TROUBLE as error:
+        raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}") from None
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec("jsonb", encoder=_encode, decoder=from_json, schema="pg_catalog", format="text")
+
+
+async def _nothing(_: object) -> None:
+    return
+
+
+def _encode(value: object) -> str:
+    # PostgreSQL stores no NUL in jsonb; Telegram sends none, but anybody may post one (reliability D4).
+    return to_json(value).decode().replace("\\u0000", "")

@@ -1,0 +1,85 @@
+"""The only door to the Bot API: one call, one outcome; paced, traced, and never a token in what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from opentelemetry import trace
+from pydantic_core import to_json
+
+from common.ids import BotId
+from common.telegram import errors
+from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
+from common.telegram.floods import Pacer
+from common.telemetry import metrics
+
+_tracer = trace.get_tracer("muster.telegram")
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class BotAccess:
+    """Who calls; the token is in no repr."""
+
+    bot_id: BotId
+    token: str = field(repr=False)
+
+
+class BotApi:
+    """Opens its connections on first use; `timeout` bounds one call, in seconds."""
+
+    def __init__(self, base_url: str, *, timeout: float, pacer: Pacer) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=5)
+        self._pacer = pacer
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, bot: BotAccess, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt."""
+        body = to_json(params or {})
+        chat_id = (params or {}).get("chat_id")
+        chat = chat_id if isinstance(chat_id, int) else None
+        await self._pacer.wait(bot.bot_id, chat)
+        started = time.perf_counter()
+        with _tracer.start_as_current_span(
+            f"telegram {method}",
+            kind=trace.SpanKind.CLIENT,
+            attributes={"rpc.system": "telegram", "rpc.method": method, "muster.bot_id": bot.bot_id},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            answer = await self._exchange(bot, method, body)
+            outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
+            metrics.TELEGRAM_SECONDS.labels(method, outcome).observe(time.perf_counter() - started)
+            if isinstance(answer, TelegramError):
+                span.set_attribute("error.type", outcome)
+                span.set_status(trace.StatusCode.ERROR)
+                if isinstance(answer, Flood):
+                    self._pacer.note(bot.bot_id, chat, answer)
+                raise answer
+            return answer
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _exchange(self, bot: BotAccess, method: str, body: bytes) -> Any | TelegramError:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        url = f"{self._base_url}/bot{bot.token}/{method}"
+        try:
+            # A redirect would carry the token elsewhere, and aiohttp follows ten of them.
+            async with self._session.post(url, data=body, headers=_JSON, allow_redirects=False) as response:
+                return errors.outcome(response.status, await response.read(), response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return NotSent(f"no connection to Telegram ({type(error).__name__})")
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            # After the request was written. Only the type: the text of these quotes the URL and so the token (reliability C2).
+            return Unknown(f"no readable answer from Telegram ({type(error).__name__})")

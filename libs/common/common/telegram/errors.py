@@ -1,0 +1,195 @@
+"""What an answer of the Bot API means for the caller: telegram.md's table E and send outcomes as one pure function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from common.errors import MusterError
+
+
+class TelegramError(MusterError):
+    """The Bot API did not do it. `outcome` is the short word for metrics and rows."""
+
+    outcome = "error"
+
+
+class NotSent(TelegramError):  # noqa: N818 (the fact that decides)
+    """No byte of the request reached Telegram: it may be tried again."""
+
+    outcome = "not_sent"
+
+
+class Unknown(TelegramError):  # noqa: N818 (the state that is recorded)
+    """It may have happened or not: never repeated blindly."""
+
+    outcome = "unknown"
+
+
+class Flood(TelegramError):  # noqa: N818 (Telegram's word)
+    """Too many requests: nothing was done, and nothing may be asked of this chat or bot for `retry_after` seconds."""
+
+    outcome = "flood"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"429, retry after {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class Migrated(TelegramError):  # noqa: N818 (a fact)
+    """The group has a new id; one resend to `chat_id` is right."""
+
+    outcome = "migrated"
+
+    def __init__(self, chat_id: int) -> None:
+        super().__init__("the group became a supergroup")
+        self.chat_id = chat_id
+
+
+class Gone(TelegramError):  # noqa: N818 (a fact)
+    """The bot is not in that chat any more, or the chat is no more."""
+
+    outcome = "gone"
+
+
+class NoRights(TelegramError):  # noqa: N818 (a fact)
+    """The bot lacks a right in that chat."""
+
+    outcome = "rights"
+
+
+class TopicGone(TelegramError):  # noqa: N818 (a fact)
+    """The topic is closed or deleted."""
+
+    outcome = "topic"
+
+
+class BadContent(TelegramError):  # noqa: N818 (a fact)
+    """The content can't be sent to anybody."""
+
+    outcome = "content"
+
+
+class ReplyGone(TelegramError):  # noqa: N818 (a fact)
+    """The message to reply to is not there."""
+
+    outcome = "reply"
+
+
+class UserGone(TelegramError):  # noqa: N818 (a fact)
+    """The user blocked the bot, never started it, or is deactivated."""
+
+    outcome = "user_gone"
+
+
+class Stale(TelegramError):  # noqa: N818 (a fact)
+    """Too late or already so: a query is too old, a message is not modified. Nothing is left to do."""
+
+    outcome = "stale"
+
+
+class TokenRevoked(TelegramError):  # noqa: N818 (a fact)
+    """The token is not valid any more: stop this bot."""
+
+    outcome = "token"
+
+
+class Conflict(TelegramError):  # noqa: N818 (Telegram's word)
+    """Another poller or webhook uses this bot."""
+
+    outcome = "conflict"
+
+
+class ChatPolicy(TelegramError):  # noqa: N818 (a fact)
+    """Slow mode, or the chat wants to be paid."""
+
+    outcome = "policy"
+
+
+class Refused(TelegramError):  # noqa: N818 (a fact)
+    """A 4xx that the table does not know: permanent for this recipient."""
+
+    outcome = "refused"
+
+
+# Matched on the description, first hit wins; many of the server's 403 arrive as 400 (Client.cpp).
+_TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), error)
+    for pattern, error in (
+        (r"bot was blocked|user is deactivated|can't initiate conversation|USER_IS_BLOCKED|INPUT_USER_DEACTIVATED", UserGone),
+        (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
+        (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
+        (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
+        (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
+        (r"not enough rights|have no rights|CHAT_WRITE_FORBIDDEN|CHAT_SEND_\w+_FORBIDDEN|CHAT_RESTRICTED|CHAT_ADMIN_REQUIRED", NoRights),
+        (r"message to be replied not found|reply message not found", ReplyGone),
+        (
+            r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+|wrong (remote )?file"
+            r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard",
+            BadContent,
+        ),
+    )
+)
+_MAX_REPORT = 80  # characters of Telegram's description that we repeat: it quotes nothing of ours, but may grow
+
+
+def outcome(status: int, body: bytes, retry_after: str | None) -> Any | TelegramError:
+    """The result of an `ok: true`, read as raw JSON so that no unknown field can hide it; else the error to raise."""
+    answer = _decode(body)
+    if answer is None:
+        return _undecodable(status, retry_after)
+    if answer.get("ok") is True:
+        return answer.get("result")
+    code = answer.get("error_code", status)
+    description = answer.get("description")
+    parameters = answer.get("parameters")
+    return classify(
+        code if isinstance(code, int) else status,
+        description if isinstance(description, str) else "",
+        parameters if isinstance(parameters, dict) else {},
+        retry_after,
+    )
+
+
+def classify(code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None = None) -> TelegramError:  # noqa: C901, PLR0911 (table E, row by row)
+    """Table E; the sender's and the group's part of each row is with whoever catches the class."""
+    migrated = parameters.get("migrate_to_chat_id")
+    match code:
+        case 429:
+            return Flood(_seconds(parameters.get("retry_after"), retry_after))
+        case 400 if isinstance(migrated, int):
+            return Migrated(migrated)
+        case 401 | 404:
+            return TokenRevoked(f"{code} {description[:_MAX_REPORT]}")
+        case 409:
+            return Conflict(f"409 {description[:_MAX_REPORT]}")
+        case 500 if "immediately deleted" in description:
+            return Stale("sent, and deleted at once by another bot")
+        case _ if code >= 500:
+            return Unknown(f"{code} from Telegram")
+        case _:
+            kind = next((error for pattern, error in _TABLE if pattern.search(description)), Refused)
+            return kind(f"{code} {description[:_MAX_REPORT]}")
+
+
+def _undecodable(status: int, retry_after: str | None) -> TelegramError:
+    if status == 429:
+        return Flood(_seconds(None, retry_after))
+    return Unknown(f"{status} with a body that is not the Bot API's")
+
+
+def _decode(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = from_json(body)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and isinstance(answer.get("ok"), bool) else None
+
+
+def _seconds(parameter: object, header: str | None) -> float:
+    if isinstance(parameter, int | float) and parameter >= 0:
+        return float(parameter)
+    return float(header) if header and header.isdigit() else 1.0

@@ -1,0 +1,62 @@
+"""Builds the application. Importing and starting it opens nothing and needs no environment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from common.telemetry.setup import Telemetry, start_tracing
+from ingress import health, webhook
+from ingress.backend import Backend
+from ingress.flush import FlushTraces
+from ingress.openapi import describe_webhook
+
+MAX_BODY = 256 * 1024  # bytes, for everything but the webhook
+_DESCRIPTION = "Runs fleets of Telegram groups. Telegram's webhooks arrive here; the API for groups and broadcasts follows."
+
+
+class Door:
+    """The webhook before everything else, so that its requests pay for none of the framework's layers."""
+
+    def __init__(self, on_webhook: ASGIApp, app: ASGIApp) -> None:
+        self._on_webhook = on_webhook
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the path alone: the webhook answers other methods itself."""
+        is_webhook = scope["type"] == "http" and scope["path"] == webhook.PATH
+        await (self._on_webhook if is_webhook else self._app)(scope, receive, send)
+
+
+def create_app() -> ASGIApp:
+    """The FastAPI app behind the door, inside the wrapper that flushes traces after the answer."""
+    telemetry = start_tracing("ingress")
+    backend = Backend()
+    return FlushTraces(Door(webhook.Webhook(backend), _api(backend, telemetry)), telemetry)
+
+
+def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield  # connects to nothing and can't fail (vercel.md §2)
+        await backend.close()
+
+    app = FastAPI(
+        title="Muster",
+        version=version("muster-ingress"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        max_body_size=MAX_BODY,
+    )
+    app.state.backend = backend
+    app.include_router(health.router)
+    describe_webhook(app)
+    if telemetry.on:
+        FastAPIInstrumentor.instrument_app(app, excluded_urls="livez,readyz,docs,openapi.json", exclude_spans=["receive", "send"])
+    return app

@@ -1,0 +1,50 @@
+"""What a request needs of the world, opened on its first use and kept while the instance lives (vercel.md §6, rules 1-2)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import cached_property
+
+from common.bus.publisher import Publisher
+from common.keys import KeyRing, WebhookSecrets
+from common.store.pool import Pool
+from ingress.settings import IngressSettings
+
+
+@dataclass
+class Backend:
+    """Made on the running loop; settings are read when something is first asked of it."""
+
+    @cached_property
+    def settings(self) -> IngressSettings:
+        """ConfigurationError where they can't be used: requests are answered 503, the import is not touched."""
+        return IngressSettings.load()
+
+    @cached_property
+    def secrets(self) -> WebhookSecrets:
+        """Which bot a webhook's header proves."""
+        return WebhookSecrets(KeyRing.from_hex(self.settings.webhook_keys.get_secret_value()))
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Connects on first use."""
+        settings = self.settings
+        url = settings.database_url.get_secret_value()
+        return Pool(url, name="muster-ingress", max_size=settings.database_pool_max, timeout=settings.database_timeout)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Connects on first use."""
+        url = self.settings.amqp_url.get_secret_value()
+        return Publisher(url, "muster-ingress", timeout=self.settings.publish_timeout)
+
+    @cached_property
+    def slots(self) -> asyncio.Semaphore:
+        """How many webhooks are handled at once: an instance takes any number otherwise."""
+        return asyncio.Semaphore(self.settings.max_concurrent)
+
+    async def close(self) -> None:
+        """Only what was opened; within the platform's 500 ms."""
+        opened = [self.__dict__[name] for name in ("publisher", "pool") if name in self.__dict__]
+        await asyncio.wait_for(asyncio.gather(*(each.close() for each in opened), return_exceptions=True), 0.4)

@@ -1,0 +1,58 @@
+"""/livez: the process answers. /readyz: broker and database do too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+
+from common.errors import MusterError
+from ingress.backend import Backend
+
+router = APIRouter(tags=["health"])
+
+
+class Live(BaseModel):
+    """Always `ok`."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """`ok`, or what is wrong, for each part."""
+
+    broker: str
+    database: str
+
+
+def backend_of(request: Request) -> Backend:
+    """FastAPI dependency."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+@router.get("/livez")
+async def livez() -> Live:
+    """The process answers."""
+    return Live()
+
+
+@router.get("/readyz", responses={503: {"model": Ready, "description": "A part is not reachable."}})
+async def readyz(backend: Annotated[Backend, Depends(backend_of)], response: Response) -> Ready:
+    """Broker and database answer too. A webhook may succeed without one of them."""
+    broker, database = await asyncio.gather(_try(lambda: backend.publisher.ping()), _try(lambda: backend.pool.ping()))
+    if (broker, database) != ("ok", "ok"):
+        response.status_code = 503
+    return Ready(broker=broker, database=database)
+
+
+async def _try(check: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(2):
+            await check()
+    except (MusterError, TimeoutError) as error:
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,24 @@
+"""What the ingress can be told; nothing is read before the first request needs it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from common.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
+
+
+class IngressSettings(DatabaseSettings, BrokerSettings, KeySettings):
+    """The door's own: its pool is small, for instances are many (vercel.md §5), and its time box short."""
+
+    database_pool_max: int = Field(default=5, ge=1, le=200)
+    database_timeout: float = Field(default=2.0, gt=0)  # seconds
+    publish_timeout: float = Field(default=1.0, gt=0)  # seconds: then the outbox takes the job
+    max_concurrent: int = Field(default=512, ge=1)  # webhooks handled at once; more are told to come back
+
+
+class ServerSettings(Settings):
+    """Where `python -m ingress` listens; on Vercel the platform decides."""
+
+    host: str = "0.0.0.0"  # noqa: S104 (a container's port is its interface)
+    port: int = Field(default=8080, ge=0, le=65535)
+    shutdown_grace: int = Field(default=20, ge=1)  # seconds for requests in flight after SIGTERM

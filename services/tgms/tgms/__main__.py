@@ -1,0 +1,34 @@
+"""The brain: consumes tgms_queue and runs the loops of the leader."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from common import runtime
+from common.queues import TGMS_QUEUE
+from tgms import burials, housekeeping
+from tgms.handlers import handle
+from tgms.leader import Leader
+from tgms.relay import Relay
+from tgms.settings import TgmsSettings
+
+
+async def main() -> None:
+    """Until SIGTERM."""
+    settings = TgmsSettings.load()
+    async with runtime.worker("tgms", settings) as worker:
+        leader = Leader(worker.pool, ttl=settings.lease_ttl)
+        relay = Relay(worker.pool, worker.publisher, leader, interval=settings.relay_interval)
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(worker.consume(TGMS_QUEUE, handle), name="consume")
+            loops.create_task(leader.run(worker.stop), name="leader")
+            loops.create_task(relay.run(worker.stop), name="relay")
+            loops.create_task(burials.run(worker), name="burials")
+            loops.create_task(
+                housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)), name="housekeeping"
+            )
+
+
+if __name__ == "__main__":
+    runtime.run(main())

@@ -1,0 +1,38 @@
+"""The slow loop: takes out what is old enough that nobody can ask for it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+
+from common.errors import LeaseLost, StoreUnavailable
+from common.store import inbox, replies
+from common.store.pool import Pool
+from common.telemetry.redact import describe
+from tgms.leader import Leader
+
+_INTERVAL = 60.0  # seconds
+_log = logging.getLogger(__name__)
+
+
+async def run(stop: asyncio.Event, pool: Pool, leader: Leader, *, keep: timedelta) -> None:
+    """Marks of updates and settled replies older than `keep`."""
+    while not stop.is_set():
+        if await leader.elected(_INTERVAL):
+            await _prune(pool, leader, keep)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _INTERVAL)
+
+
+async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
+    try:
+        async with pool.transaction("housekeeping") as tx:
+            await leader.fence(tx)
+            marks, said = await inbox.prune(tx, keep), await replies.prune(tx, keep)
+    except (StoreUnavailable, LeaseLost) as error:
+        _log.warning("housekeeping waits", extra={"error": describe(error)})
+        return
+    if marks or said:
+        _log.info("pruned", extra={"inbox": marks, "replies": said})

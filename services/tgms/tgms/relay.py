@@ -1,0 +1,69 @@
+"""The loop that brings outbox rows to the broker, in their order, under the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from common.bus.publisher import Envelope, Publisher
+from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
+from common.ids import JobId
+from common.store import outbox
+from common.store.outbox import OutboxRow
+from common.store.pool import Pool
+from common.telemetry import metrics
+from common.telemetry.redact import describe
+from tgms.leader import Leader
+
+BATCH = 200  # rows a transaction
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """A row is deleted only after the broker's confirm; one published twice is known to the consumers by its job id."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, leader: Leader, *, interval: float) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._leader = leader
+        self._interval = interval
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """At once again while there is more, else after the interval."""
+        while not stop.is_set():
+            if await self._leader.elected(self._interval) and await self._tick() == BATCH:
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._interval)
+
+    async def _tick(self) -> int:
+        try:
+            async with self._pool.transaction("relay") as tx:
+                await self._leader.fence(tx)
+                backlog = await outbox.backlog(tx)
+                metrics.OUTBOX_PENDING.set(backlog.pending)
+                metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
+                published = await self._publish(await outbox.due(tx, BATCH)) if backlog.pending else []
+                if published:
+                    await outbox.delete(tx, published)
+        except (StoreUnavailable, LeaseLost) as error:
+            _log.warning("relay waits", extra={"error": describe(error)})
+            return 0
+        metrics.OUTBOX_RELAYED.inc(len(published))
+        return len(published)
+
+    async def _publish(self, rows: list[OutboxRow]) -> list[int]:
+        """The ids that the broker confirmed. Written in one go, so that their order is kept and the confirms overlap."""
+        results = await asyncio.gather(*(self._publisher.send(_envelope(row)) for row in rows), return_exceptions=True)
+        failed = [result for result in results if isinstance(result, BaseException)]
+        for failure in failed:
+            if not isinstance(failure, BrokerUnavailable | Unroutable):
+                raise failure
+        if failed:
+            _log.warning("relay could not publish", extra={"rows": len(failed), "error": describe(failed[0])})
+        return [row.outbox_id for row, result in zip(rows, results, strict=True) if result is None]
+
+
+def _envelope(row: OutboxRow) -> Envelope:
+    return Envelope(row.queue, row.body, row.kind, JobId(row.job_id), row.attempt, row.traceparent)
