@@ -19,7 +19,10 @@ _EPILOG = """examples:
 def parser() -> argparse.ArgumentParser:
     """Every verb with its own --help."""
     root = argparse.ArgumentParser(
-        prog="python -m common", description="Muster's operators' verbs.", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m common",
+        description="Muster's operators' verbs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(required=True, metavar="VERB")
     for module in (schema, bot, dead, secret):

@@ -33,7 +33,9 @@ class JobStore:
 
     async def bury(self, envelope: Envelope, cause: str, reason: str) -> None:
         """A row that operators see, replay or discard."""
-        _log.warning("dead letter", extra={"queue": envelope.queue, "job_id": envelope.job_id, "cause": cause, "reason": reason})
+        _log.warning(
+            "dead letter", extra={"queue": envelope.queue, "job_id": envelope.job_id, "cause": cause, "reason": reason}
+        )
         async with self._pool.transaction("bury") as tx:
             await dead_letters.add(
                 tx,

@@ -17,7 +17,9 @@ from ingress.flush import FlushTraces
 from ingress.openapi import describe_webhook
 
 MAX_BODY = 256 * 1024  # bytes, for everything but the webhook
-_DESCRIPTION = "Runs fleets of Telegram groups. Telegram's webhooks arrive here; the API for groups and broadcasts follows."
+_DESCRIPTION = (
+    "Runs fleets of Telegram groups. Telegram's webhooks arrive here; the API for groups and broadcasts follows."
+)
 
 
 class Door:
@@ -58,5 +60,7 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     app.include_router(health.router)
     describe_webhook(app)
     if telemetry.on:
-        FastAPIInstrumentor.instrument_app(app, excluded_urls="livez,readyz,docs,openapi.json", exclude_spans=["receive", "send"])
+        FastAPIInstrumentor.instrument_app(
+            app, excluded_urls="livez,readyz,docs,openapi.json", exclude_spans=["receive", "send"]
+        )
     return app

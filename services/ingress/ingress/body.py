@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 DEADLINE = 10.0  # seconds for the whole body
 
@@ -39,13 +39,13 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
         raise BodyTooSlow from None
 
 
-async def _rest(message: dict[str, object] | object, receive: Receive, limit: int) -> bytes:
+async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        if not isinstance(message, dict) or message["type"] != "http.request":
+        if message["type"] != "http.request":
             raise ClientGone
-        part = message.get("body", b"")
+        part: bytes = message.get("body", b"")
         parts.append(part)
         size += len(part)
         if size > limit:

@@ -33,7 +33,9 @@ _OPERATION: dict[str, Any] = {
     ],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}, "example": _EXAMPLE}},
+        "content": {
+            "application/json": {"schema": {"type": "object", "additionalProperties": True}, "example": _EXAMPLE}
+        },
     },
     "responses": {
         "200": {"description": "Durable: published and confirmed, in the outbox, or kept in quarantine."},

@@ -64,7 +64,9 @@ class Webhook:
             except ClientGone:
                 return
             if span.is_recording():
-                span.set_attributes({"http.request.method": "POST", "http.route": PATH, "http.response.status_code": answer.status})
+                span.set_attributes(
+                    {"http.request.method": "POST", "http.route": PATH, "http.response.status_code": answer.status}
+                )
             await _reply(send, answer, span)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:

@@ -26,7 +26,8 @@ async def main() -> None:
             loops.create_task(relay.run(worker.stop), name="relay")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
-                housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)), name="housekeeping"
+                housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),
+                name="housekeeping",
             )
 
 

@@ -70,7 +70,9 @@ class Leader:
 
     def _become(self, epoch: Epoch | None) -> None:
         if epoch != self._epoch:
-            _log.info("leader" if epoch is not None else "not the leader", extra={"epoch": epoch, "holder": self._holder})
+            _log.info(
+                "leader" if epoch is not None else "not the leader", extra={"epoch": epoch, "holder": self._holder}
+            )
         self._epoch = epoch
         metrics.LEADER.set(epoch is not None)
         (self._elected.clear if epoch is None else self._elected.set)()

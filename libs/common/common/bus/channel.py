@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import cast
 
-from pamqp import commands, exceptions, frame, header
+from pamqp import base, commands, exceptions, frame, header
 from pamqp import heartbeat as heartbeats
 
 from common.bus import wire
@@ -58,7 +58,9 @@ class Channel(asyncio.Protocol):
             raise
         return protocol
 
-    def publish(self, routing_key: str, body: bytes, *, message_id: str, kind: str, headers: Mapping[str, str | int]) -> asyncio.Future[None]:
+    def publish(
+        self, routing_key: str, body: bytes, *, message_id: str, kind: str, headers: Mapping[str, str | int]
+    ) -> asyncio.Future[None]:
         """Written at once; the future ends with the broker's confirm, Unroutable or BrokerUnavailable.
 
         `message_id` must be unique in flight: a return names its message by it alone (reliability A4).
@@ -69,7 +71,13 @@ class Channel(asyncio.Protocol):
         confirmed: asyncio.Future[None] = self._loop.create_future()
         self._waiting[self._tag] = (message_id, confirmed)
         data = wire.publish_frames(
-            routing_key, body, message_id=message_id, kind=kind, timestamp=int(time.time()), headers=headers, frame_max=self._frame_max
+            routing_key,
+            body,
+            message_id=message_id,
+            kind=kind,
+            timestamp=int(time.time()),
+            headers=headers,
+            frame_max=self._frame_max,
         )
         self._transport.write(data)
         return confirmed
@@ -189,5 +197,5 @@ class Channel(asyncio.Protocol):
                 confirmed.set_exception(BrokerUnavailable(reason))
         self._waiting.clear()
 
-    def _send(self, method: frame.base.Frame, channel: int) -> None:
+    def _send(self, method: base.Frame, channel: int) -> None:
         self._transport.write(wire.command(method, channel))

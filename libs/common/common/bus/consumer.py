@@ -57,7 +57,16 @@ class Limits:
 class Consumer(Generic[JobT]):
     """One queue's consumer; `run` returns when `stop` is set and what was in flight is settled."""
 
-    def __init__(self, url: str, queue: Queue[JobT], handler: Handler[JobT], *, publisher: Publisher, store: Store, limits: Limits) -> None:
+    def __init__(
+        self,
+        url: str,
+        queue: Queue[JobT],
+        handler: Handler[JobT],
+        *,
+        publisher: Publisher,
+        store: Store,
+        limits: Limits,
+    ) -> None:
         self._url = url
         self._queue = queue
         self._handler = handler
@@ -77,7 +86,9 @@ class Consumer(Generic[JobT]):
                 await self._session(stop)
                 failures = 0
             except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-                _log.warning("consumer lost its connection", extra={"queue": self._queue.name, "error": describe(error)})
+                _log.warning(
+                    "consumer lost its connection", extra={"queue": self._queue.name, "error": describe(error)}
+                )
                 metrics.RECONNECTS.labels(self._queue.name).inc()
             self.connected = False
             await wait(stop, _BACKOFF[min(failures, len(_BACKOFF) - 1)])
@@ -151,7 +162,9 @@ class Consumer(Generic[JobT]):
         try:
             return self._queue.adapter.validate_json(delivery.envelope.body)
         except ValidationError as error:
-            where = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors(include_input=False)[:5])
+            where = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors(include_input=False)[:5]
+            )
             return Reject(f"not a job of this queue ({where})")
 
     async def _process(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
@@ -183,7 +196,10 @@ class Consumer(Generic[JobT]):
                     action = HoldOn(describe(failure))
                 else:
                     return True
-            _log.warning("job held", extra={"queue": self._queue.name, "job_id": delivery.envelope.job_id, "reason": action.reason})
+            _log.warning(
+                "job held",
+                extra={"queue": self._queue.name, "job_id": delivery.envelope.job_id, "reason": action.reason},
+            )
             if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]):
                 return False
             held += 1
@@ -229,7 +245,12 @@ class Consumer(Generic[JobT]):
         _log.log(
             logging.INFO if expected else logging.ERROR,
             "job not done",
-            extra={"queue": self._queue.name, "job_id": envelope.job_id, "attempt": envelope.attempt, "reason": describe(error)},
+            extra={
+                "queue": self._queue.name,
+                "job_id": envelope.job_id,
+                "attempt": envelope.attempt,
+                "reason": describe(error),
+            },
             exc_info=None if expected else error,
         )
 

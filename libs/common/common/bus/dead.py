@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import aio_pika
@@ -50,10 +51,10 @@ class DeadQueue:
             await channel.set_qos(prefetch_count=1)
             for queue in self._queues:
                 source = await channel.get_queue(queue.dead)
-                await source.consume(lambda message, name=queue.name: self._take(message, name))
+                await source.consume(partial(self._take, queue.name))
             await first(stop, lost)
 
-    async def _take(self, message: AbstractIncomingMessage, queue: str) -> None:
+    async def _take(self, queue: str, message: AbstractIncomingMessage) -> None:
         try:
             await self._store.bury(Delivery.of(message, queue).envelope, "delivery_limit", _REASON)
         except StoreUnavailable:

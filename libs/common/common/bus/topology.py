@@ -28,7 +28,9 @@ async def declare(url: str) -> list[str]:
 async def _declare(channel: AbstractChannel, queue: Queue[Any]) -> list[str]:
     # The dead queue first: at-least-once dead-lettering to a queue that is missing retries only after 180 s.
     await channel.declare_queue(queue.dead, durable=True, arguments={"x-queue-type": "quorum"})
-    await channel.declare_queue(queue.name, durable=True, arguments=_moves_to(queue.dead) | {"x-delivery-limit": DELIVERY_LIMIT})
+    await channel.declare_queue(
+        queue.name, durable=True, arguments=_moves_to(queue.dead) | {"x-delivery-limit": DELIVERY_LIMIT}
+    )
     for step in RETRY_STEPS:
         arguments = _moves_to(queue.name) | {"x-message-ttl": int(step.total_seconds() * 1000)}
         await channel.declare_queue(queue.retry(step), durable=True, arguments=arguments)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from pamqp import commands, frame, header
+from pamqp import base, commands, frame, header
+from pamqp.common import FieldTable
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _FRAME = struct.Struct(">BHI")
@@ -71,14 +72,14 @@ def publish_frames(  # noqa: PLR0913 (the parts of one message)
     return head + b"".join(_FRAME.pack(_BODY, 1, len(part)) + part + _FRAME_END for part in parts)
 
 
-def command(method: frame.base.Frame, channel: int) -> bytes:
+def command(method: base.Frame, channel: int) -> bytes:
     """Any other method, where speed does not matter."""
     return frame.marshal(method, channel)
 
 
 def start_ok(address: Address, connection_name: str) -> commands.Connection.StartOk:
     """Our capabilities: the broker must tell us of blocks and nacks."""
-    capabilities = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
+    capabilities: FieldTable = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
     return commands.Connection.StartOk(
         client_properties={"product": "muster", "connection_name": connection_name, "capabilities": capabilities},
         mechanism="PLAIN",

@@ -42,8 +42,12 @@ def add_verbs(verbs: Any) -> None:
     """To the parser."""
     root = verbs.add_parser("bot", help="register a bot, list the bots, look at a webhook")
     actions = root.add_subparsers(required=True, metavar="ACTION")
-    adding = actions.add_parser("add", help="register a bot or replace its token; the token comes from TELEGRAM_BOT_TOKEN or standard input")
-    adding.add_argument("--webhook-url", help="https://…/api/webhooks/telegram; without it the webhook is left as it is")
+    adding = actions.add_parser(
+        "add", help="register a bot or replace its token; the token comes from TELEGRAM_BOT_TOKEN or standard input"
+    )
+    adding.add_argument(
+        "--webhook-url", help="https://…/api/webhooks/telegram; without it the webhook is left as it is"
+    )
     adding.set_defaults(run=_add)
     actions.add_parser("list", help="one line a bot").set_defaults(run=_list)
     looking = actions.add_parser("webhook", help="what Telegram says of a bot's webhook")
@@ -105,7 +109,9 @@ async def _webhook(options: Namespace) -> int:
 def _token() -> str:
     token = (os.environ.get("TELEGRAM_BOT_TOKEN") or ("" if sys.stdin.isatty() else sys.stdin.readline())).strip()
     if not (token.partition(":")[0].isdigit() and len(token.partition(":")[2]) >= 30):
-        raise ConfigurationError("no bot token: give the one from @BotFather in TELEGRAM_BOT_TOKEN or on standard input")
+        raise ConfigurationError(
+            "no bot token: give the one from @BotFather in TELEGRAM_BOT_TOKEN or on standard input"
+        )
     return token
 
 
@@ -114,4 +120,6 @@ def _api(settings: TelegramSettings) -> BotApi:
 
 
 def _pool(settings: DatabaseSettings) -> Pool:
-    return Pool(settings.database_url.get_secret_value(), name="muster-cli", max_size=1, timeout=settings.database_timeout)
+    return Pool(
+        settings.database_url.get_secret_value(), name="muster-cli", max_size=1, timeout=settings.database_timeout
+    )

@@ -19,7 +19,10 @@ def add_verbs(verbs: Any) -> None:
     listing = actions.add_parser("list", help="the unresolved ones, oldest first; bodies are not shown")
     listing.add_argument("--limit", type=int, default=100)
     listing.set_defaults(run=_list)
-    for name, text in (("replay", "publish again, with one more attempt"), ("discard", "keep the row, never publish it")):
+    for name, text in (
+        ("replay", "publish again, with one more attempt"),
+        ("discard", "keep the row, never publish it"),
+    ):
         acting = actions.add_parser(name, help=text)
         acting.add_argument("ids", type=int, nargs="+", metavar="ID")
         acting.set_defaults(run=_resolve, act=getattr(dead_letters, name), word=f"{name}ed")
@@ -54,4 +57,6 @@ async def _resolve(options: Namespace) -> int:
 
 def _pool() -> Pool:
     settings = DatabaseSettings.load()
-    return Pool(settings.database_url.get_secret_value(), name="muster-cli", max_size=1, timeout=settings.database_timeout)
+    return Pool(
+        settings.database_url.get_secret_value(), name="muster-cli", max_size=1, timeout=settings.database_timeout
+    )

@@ -11,7 +11,9 @@ from typing import Any
 
 def add_verbs(verbs: Any) -> None:
     """To the parser."""
-    making = verbs.add_parser("key", help="print fresh MUSTER_WEBHOOK_KEYS and MUSTER_ENCRYPTION_KEYS, for a new installation")
+    making = verbs.add_parser(
+        "key", help="print fresh MUSTER_WEBHOOK_KEYS and MUSTER_ENCRYPTION_KEYS, for a new installation"
+    )
     making.set_defaults(run=_make)
 
 

@@ -23,7 +23,16 @@ class DeadLetter:
 
 
 async def add(  # noqa: PLR0913 (the columns of one row)
-    tx: Tx, *, job_id: str, queue: str, kind: str, cause: str, reason: str, body: bytes, attempt: int, traceparent: str | None
+    tx: Tx,
+    *,
+    job_id: str,
+    queue: str,
+    kind: str,
+    cause: str,
+    reason: str,
+    body: bytes,
+    attempt: int,
+    traceparent: str | None,
 ) -> None:
     """Once, however often the broker redelivers it before the row is resolved."""
     await tx.execute(

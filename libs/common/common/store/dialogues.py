@@ -43,5 +43,8 @@ async def save(tx: Tx, dialogue: Dialogue) -> None:
 async def set_status(tx: Tx, bot_id: BotId, user_id: UserId, status: str) -> None:
     """Where a send told us what the user did: blocked the bot, or is gone."""
     await tx.execute(
-        "UPDATE dialogues SET status = $3, updated_at = now() WHERE bot_id = $1 AND user_id = $2", bot_id, user_id, status
+        "UPDATE dialogues SET status = $3, updated_at = now() WHERE bot_id = $1 AND user_id = $2",
+        bot_id,
+        user_id,
+        status,
     )

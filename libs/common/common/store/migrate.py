@@ -35,7 +35,8 @@ class Migration:
 def available() -> list[Migration]:
     """The files shipped in this package, in order."""
     entries = sorted(
-        (f for f in files("common.store").joinpath("migrations").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name
+        (f for f in files("common.store").joinpath("migrations").iterdir() if f.name.endswith(".sql")),
+        key=lambda f: f.name,
     )
     return [Migration(int(f.name[:4]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in entries]
 
@@ -63,7 +64,9 @@ async def _pending(tx: Tx, migration: Migration, known: set[int]) -> bool:
     if applied is None:
         newer = [row["name"] for number, row in rows.items() if number > migration.number and number in known]
         if newer:
-            raise MigrationError(f"{migration.name} comes before {newer[0]}, which is applied already: give it a higher number")
+            raise MigrationError(
+                f"{migration.name} comes before {newer[0]}, which is applied already: give it a higher number"
+            )
         return True
     if applied["checksum"] != migration.checksum:
         raise MigrationError(f"{migration.name} was edited after it was applied: restore it and add a new migration")

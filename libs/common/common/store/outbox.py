@@ -75,7 +75,9 @@ async def delete(tx: Tx, ids: list[int]) -> None:
 async def holds_earlier(tx: Tx, order: tuple[str, int]) -> bool:
     """True while a job with this key and an earlier place is still on its way to the broker."""
     return bool(
-        await tx.fetchval("SELECT EXISTS (SELECT 1 FROM outbox WHERE order_key = $1 AND order_seq < $2)", order[0], order[1])
+        await tx.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE order_key = $1 AND order_seq < $2)", order[0], order[1]
+        )
     )
 
 

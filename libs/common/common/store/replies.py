@@ -38,6 +38,21 @@ async def claim_unsettled(tx: Tx, bot_id: BotId, update_id: UpdateId) -> list[Re
     return sorted((Reply(**dict(row)) for row in rows), key=lambda reply: reply.seq)
 
 
+async def again(tx: Tx, reply: Reply) -> bool:
+    """Counts one more attempt before it is made; False, and `unknown`, where there were too many."""
+    attempts = await tx.fetchval(
+        """UPDATE replies SET attempts = attempts + 1 WHERE bot_id = $1 AND update_id = $2 AND seq = $3
+               AND state = 'sending' AND attempts < $4 RETURNING attempts""",
+        reply.bot_id,
+        reply.update_id,
+        reply.seq,
+        _MAX_ATTEMPTS,
+    )
+    if attempts is None:
+        await settle(tx, reply, "unknown", reason="attempts")
+    return attempts is not None
+
+
 async def settle(tx: Tx, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None) -> None:
     """`sent`, `failed` or `unknown`; a row that is settled already stays as it is."""
     await tx.execute(

@@ -119,12 +119,18 @@ class Refused(TelegramError):  # noqa: N818 (a fact)
 _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
-        (r"bot was blocked|user is deactivated|can't initiate conversation|USER_IS_BLOCKED|INPUT_USER_DEACTIVATED", UserGone),
+        (
+            r"bot was blocked|user is deactivated|can't initiate conversation|USER_IS_BLOCKED|INPUT_USER_DEACTIVATED",
+            UserGone,
+        ),
         (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
         (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
-        (r"not enough rights|have no rights|CHAT_WRITE_FORBIDDEN|CHAT_SEND_\w+_FORBIDDEN|CHAT_RESTRICTED|CHAT_ADMIN_REQUIRED", NoRights),
+        (
+            r"not enough rights|have no rights|CHAT_WRITE_FORBIDDEN|CHAT_SEND_\w+_FORBIDDEN|CHAT_RESTRICTED|CHAT_ADMIN_REQUIRED",
+            NoRights,
+        ),
         (r"message to be replied not found|reply message not found", ReplyGone),
         (
             r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+|wrong (remote )?file"
@@ -154,7 +160,9 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Any | Telegram
     )
 
 
-def classify(code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None = None) -> TelegramError:  # noqa: C901, PLR0911 (table E, row by row)
+def classify(
+    code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None = None
+) -> TelegramError:  # noqa: C901, PLR0911 (table E, row by row)
     """Table E; the sender's and the group's part of each row is with whoever catches the class."""
     migrated = parameters.get("migrate_to_chat_id")
     match code:

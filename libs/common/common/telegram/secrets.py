@@ -31,11 +31,15 @@ class TokenVault:
         """The token; ConfigurationError where the key is missing or the row was tampered with."""
         key = self._ring.keys.get(version)
         if key is None:
-            raise ConfigurationError(f"MUSTER_ENCRYPTION_KEYS lacks key {version}, which a bot's token is encrypted with")
+            raise ConfigurationError(
+                f"MUSTER_ENCRYPTION_KEYS lacks key {version}, which a bot's token is encrypted with"
+            )
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _purpose(bot_id)).decode()
         except InvalidTag:
-            raise ConfigurationError("a bot's token does not open: another key under the same name, or a row was changed") from None
+            raise ConfigurationError(
+                "a bot's token does not open: another key under the same name, or a row was changed"
+            ) from None
 
 
 def _purpose(bot_id: BotId) -> bytes:

@@ -16,10 +16,16 @@ IN_FLIGHT = Gauge("muster_jobs_in_flight", "Jobs taken and not settled.", ["queu
 DEAD_LETTERS = Counter("muster_jobs_dead_lettered", "Jobs that became a row in dead_letters.", ["queue", "cause"])
 RECONNECTS = Counter("muster_consumer_reconnects", "Times a consumer lost its connection.", ["queue"])
 TELEGRAM_SECONDS = Histogram(
-    "muster_telegram_request_seconds", "Bot API calls, by method and class of answer.", ["method", "outcome"], buckets=_FAST
+    "muster_telegram_request_seconds",
+    "Bot API calls, by method and class of answer.",
+    ["method", "outcome"],
+    buckets=_FAST,
 )
 FLOOD_WAIT_SECONDS = Histogram(
-    "muster_telegram_flood_wait_seconds", "retry_after of 429 answers.", ["scope"], buckets=(1, 2, 5, 10, 30, 60, 300, 3600)
+    "muster_telegram_flood_wait_seconds",
+    "retry_after of 429 answers.",
+    ["scope"],
+    buckets=(1, 2, 5, 10, 30, 60, 300, 3600),
 )
 ACQUIRE_SECONDS = Histogram("muster_store_acquire_seconds", "Wait for a database connection.", buckets=_FAST)
 OUTBOX_PENDING = Gauge("muster_outbox_pending", "Outbox rows that are due and not published.")

@@ -41,6 +41,7 @@ CREATE TABLE feedback (
     feedback_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     bot_id       bigint NOT NULL,
     user_id      bigint NOT NULL,
+    topic        text NOT NULL,
     text         text NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now()
 );

@@ -1,0 +1,35 @@
+"""The voice: one-to-one dialogues, fed from dm_queue."""
+
+from __future__ import annotations
+
+from common import runtime
+from common.keys import KeyRing
+from common.queues import DM_QUEUE
+from common.registry import BotRegistry
+from common.telegram.client import BotApi
+from common.telegram.floods import FloodMemory
+from common.telegram.secrets import TokenVault
+from dm.dispatcher import build_dispatcher
+from dm.handlers import PrivateUpdates
+from dm.settings import DmSettings
+from dm.speaker import Speaker
+from dm.texts import Texts
+
+
+async def main() -> None:
+    """Until SIGTERM."""
+    settings = DmSettings.load()
+    async with runtime.worker("dm", settings) as worker:
+        api = BotApi(settings.telegram_api_url, timeout=settings.telegram_timeout, pacer=FloodMemory())
+        try:
+            vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
+            registry = BotRegistry(worker.pool, vault)
+            speaker = Speaker(worker.pool, api, registry)
+            dispatcher = build_dispatcher(commands_per_minute=settings.commands_per_minute)
+            await worker.consume(DM_QUEUE, PrivateUpdates(worker.pool, registry, dispatcher, speaker, Texts.load()))
+        finally:
+            await api.close()
+
+
+if __name__ == "__main__":
+    runtime.run(main())

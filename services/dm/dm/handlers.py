@@ -1,0 +1,98 @@
+"""Private updates: mark, lock, decide and save in one transaction; then say what was decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aiogram import Bot, Dispatcher
+from aiogram.client.default import DefaultBotProperties
+from aiogram.enums import ParseMode
+from aiogram.types import Update, User
+from pydantic import ValidationError
+
+from common.errors import Reject, RetryLater
+from common.ids import ChatId, UserId
+from common.jobs import ProcessPrivateMessage
+from common.records import Person, Reply
+from common.registry import BotRegistry
+from common.store import dialogues, inbox, outbox, replies, users
+from common.store.pool import Pool, Tx
+from dm.calls import to_replies
+from dm.conversation import Conversation
+from dm.session import ReturnOnlySession
+from dm.speaker import Speaker
+from dm.texts import Texts
+
+_EARLIER_FIRST = timedelta(seconds=1)
+
+
+class PrivateUpdates:
+    """The handler of dm_queue; a redelivered update only says what was left unsaid."""
+
+    def __init__(
+        self, pool: Pool, registry: BotRegistry, dispatcher: Dispatcher, speaker: Speaker, texts: Texts
+    ) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._speaker = speaker
+        self._texts = texts
+        self._session = ReturnOnlySession()
+
+    async def __call__(self, job: ProcessPrivateMessage) -> None:
+        """See `common.bus.settlement` for what each error leads to."""
+        update = await self._read(job)
+        async with self._pool.transaction("private update") as tx:
+            if await outbox.holds_earlier(tx, job.order):
+                raise RetryLater(_EARLIER_FIRST, "an earlier update of this user is on its way", counts=False)
+            if await inbox.mark(tx, job.bot_id, job.update_id):
+                pending = await self._decide(tx, job, update)
+                await replies.add(tx, pending)
+            else:
+                pending = await replies.claim_unsettled(tx, job.bot_id, job.update_id)
+        await self._speaker.say(pending)
+
+    async def _read(self, job: ProcessPrivateMessage) -> Update:
+        access = await self._registry.access(job.bot_id)
+        bot = Bot(access.token, session=self._session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
+        try:
+            return Update.model_validate(job.update, context={"bot": bot})
+        except ValidationError as error:
+            where = "; ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False)[:3])
+            raise Reject(f"aiogram can't read the update ({where})") from None
+
+    async def _decide(self, tx: Tx, job: ProcessPrivateMessage, update: Update) -> list[Reply]:
+        user_id = UserId(job.user_id)
+        before = await dialogues.lock(tx, job.bot_id, user_id)
+        sender = _sender(update)
+        if sender is not None:
+            await users.see(tx, _person(sender))
+        conversation = Conversation(tx, before, self._texts, client_language=sender.language_code if sender else None)
+        bot = update.bot
+        if bot is None:  # validated with one
+            raise AssertionError
+        returned: Any = await self._dispatcher.feed_update(bot, update, conversation=conversation)
+        if conversation.dialogue != before:
+            await dialogues.save(tx, conversation.dialogue)
+        return to_replies(returned, bot, update_id=job.update_id, chat_id=ChatId(user_id))
+
+
+def _sender(update: Update) -> User | None:
+    event = update.message or update.edited_message or update.callback_query or update.my_chat_member
+    return event.from_user if event is not None else None
+
+
+def _person(user: User) -> Person:
+    return Person(
+        UserId(user.id),
+        _text(user.first_name) or "",
+        _text(user.last_name),
+        _text(user.username),
+        _text(user.language_code),
+    )
+
+
+def _text(value: str | None) -> str | None:
+    # PostgreSQL's text has no NUL; Telegram sends none, but anybody may post one (reliability D4).
+    return value.replace("\0", "") if value else value

@@ -1,0 +1,39 @@
+"""The session of bots that never send: handlers return their calls, which are said after the update's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from aiogram import Bot
+from aiogram.client.session.base import BaseSession
+from aiogram.methods import TelegramMethod
+from aiogram.methods.base import TelegramType
+
+
+class ReturnOnlySession(BaseSession):
+    """A call in the middle of a transaction would be said twice at a redelivery, so it is refused."""
+
+    async def make_request(
+        self,
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+        timeout: int | None = None,  # noqa: ASYNC109 (aiogram's signature)
+    ) -> TelegramType:
+        """Always raises."""
+        raise TypeError(f"return {type(method).__name__} from the handler, don't await it")
+
+    async def stream_content(  # noqa: PLR0913 (aiogram's signature)
+        self,
+        url: str,
+        headers: dict[str, Any] | None = None,
+        timeout: int = 30,  # noqa: ASYNC109
+        chunk_size: int = 65536,
+        raise_for_status: bool = True,  # noqa: FBT001, FBT002
+    ) -> AsyncGenerator[bytes, None]:
+        """Always raises."""
+        raise TypeError("no downloads in a handler")
+        yield b""
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,13 @@
+"""What the voice can be told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from common.settings import KeySettings, TelegramSettings, WorkerSettings
+
+
+class DmSettings(WorkerSettings, TelegramSettings, KeySettings):
+    """How patient the bot is with one user."""
+
+    commands_per_minute: int = Field(default=10, ge=1)  # of one user and bot; then one polite notice, then silence
