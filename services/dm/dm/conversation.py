@@ -39,7 +39,7 @@ class Conversation:
         """Those that can be chosen: code to its own name."""
         return self._texts.names
 
-    def say(self, key: str, **values: object) -> str:
+    def say(self, key: str, /, **values: object) -> str:
         """A sentence of the catalogue in the user's language; values are escaped for HTML."""
         return self._texts.say(self.language, key, **values)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from telegram_sim.commands import command_entities
 from telegram_sim.conversation import Dialog, Message
 from telegram_sim.errors import AdminError
+from telegram_sim.markup.detect import detect_entities
 from telegram_sim.queue_keys import lifetime, queue_key
 from telegram_sim.update_queue import UpdateRecord
 from telegram_sim.world import World
@@ -33,7 +33,7 @@ class Actors:
             "date": int(self.world.clock.now()),
             "text": text,
         }
-        entities = command_entities(text)
+        entities = detect_entities(text)
         if entities:
             message["entities"] = entities
         record = self.world.push(bot, "message", dialog.store(message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,7 @@ class UpdateQueue:
         self.pending: dict[int, UpdateRecord] = {}  # by place
         self.history: BoundedLog[UpdateRecord] = BoundedLog(keep)
         self.listeners: list[Callable[[UpdateRecord], None]] = []
+        self.poller: asyncio.Future[bool] | None = None  # a long poll; True wakes it, False ends it
 
     def push(self, kind: str, payload: Any, *, now: float, scale: float = 1.0) -> UpdateRecord | None:
         """Stores an update unless allowed_updates or the backlog's cap forbids it."""
@@ -72,6 +74,8 @@ class UpdateQueue:
         record = UpdateRecord(update_id, kind, key, body, created_at=now, expires_at=expires_at)
         record.place = self.history.append(record)
         self.pending[record.place] = record
+        if self.poller and not self.poller.done():
+            self.poller.set_result(True)
         for listener in list(self.listeners):
             listener(record)
         return record

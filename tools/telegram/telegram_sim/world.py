@@ -11,12 +11,17 @@ from telegram_sim.clock import Clock
 from telegram_sim.conversation import Conversation, Dialog
 from telegram_sim.effects import EffectLog
 from telegram_sim.errors import AdminError
+from telegram_sim.files import FileStore
+from telegram_sim.groups import Group
+from telegram_sim.invites import InviteLink
 from telegram_sim.queue_keys import PRESS
 from telegram_sim.update_queue import UpdateQueue, UpdateRecord
 from telegram_sim.users import User
 
 FIRST_BOT_ID = 7_000_000_001
 FIRST_USER_ID = 1_000_001
+GROUP_BASE = -4_000_000_000
+SUPERGROUP_BASE = -1_002_000_000_000
 TOKEN_LETTERS = string.ascii_letters + string.digits + "_-"
 
 
@@ -47,10 +52,13 @@ class World:
         self.memory = memory
         self.rng = rng
         self.next_user_id = FIRST_USER_ID
+        self.group_count = 0
         self.bots: dict[int, Bot] = {}
         self.users: dict[int, User] = {}
         self.dialogs: dict[tuple[int, int], Dialog] = {}
         self.queries: dict[str, Query] = {}
+        self.groups: dict[int, Group] = {}
+        self.files = FileStore(rng)
 
     def clear(self) -> None:
         """Back to an empty world; the effects' numbers go on."""
@@ -59,6 +67,8 @@ class World:
         self.users.clear()
         self.dialogs.clear()
         self.queries.clear()
+        self.groups.clear()
+        self.files = FileStore(self.rng)
         self.effects.clear()
 
     def add_bot(self, *, token: str = "", username: str = "", first_name: str = "") -> Bot:
@@ -137,4 +147,43 @@ class World:
     def place(self, bot: Bot, chat_id: int) -> Conversation | None:
         """The chat with this id as the bot sees it, None when there is no such chat."""
         user = self.users.get(chat_id)
-        return self.dialog(bot, user) if user else None
+        return self.dialog(bot, user) if user else self.groups.get(chat_id)
+
+    def place_named(self, username: str) -> Conversation | None:
+        """The public group or channel with this @username."""
+        wanted = username.removeprefix("@").lower()
+        return next((group for group in self.groups.values() if (group.username or "").lower() == wanted), None)
+
+    def group(self, chat_id: int) -> Group:
+        """The group with this id, for the admin API."""
+        if chat_id not in self.groups:
+            raise AdminError(f"no chat {chat_id}", status=404)
+        return self.groups[chat_id]
+
+    def add_group(self, kind: str, title: str) -> Group:
+        """A new empty chat; supergroups and channels have ids of their own range."""
+        base = GROUP_BASE if kind == "group" else SUPERGROUP_BASE
+        self.group_count += 1
+        group = Group(base - self.group_count, kind, title, keep=self.memory.messages)
+        self.groups[group.id] = group
+        return group
+
+    def bots_in(self, group: Group, *, also: int = 0) -> list[Bot]:
+        """The bots inside a chat, and the one whose own membership changed."""
+        return [
+            bot
+            for bot in self.bots.values()
+            if bot.id == also or (bot.id in group.members and group.member(bot.id).present)
+        ]
+
+    def account(self, account_id: int) -> dict[str, object]:
+        """The User object of a bot or a user."""
+        if account_id in self.bots:
+            return self.bots[account_id].as_user()
+        return self.user(account_id).as_json()
+
+    def add_link(self, group: Group, link: InviteLink) -> InviteLink:
+        """Gives an invite link its address."""
+        link.url = f"https://t.me/+{''.join(self.rng.choices(TOKEN_LETTERS, k=16))}"
+        group.links[link.url] = link
+        return link

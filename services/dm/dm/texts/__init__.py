@@ -36,7 +36,7 @@ class Texts:
                 return short
         return DEFAULT
 
-    def say(self, language: str, key: str, **values: object) -> str:
+    def say(self, language: str, key: str, /, **values: object) -> str:
         """Values are escaped for Telegram's HTML mode; KeyError for a key that no catalogue has."""
         catalogue = self.catalogues.get(language, {})
         text = catalogue.get(key) or self.catalogues[DEFAULT][key]

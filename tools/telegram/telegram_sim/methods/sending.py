@@ -1,40 +1,39 @@
-"""sendMessage and what every message that a bot writes has in common."""
+"""sendMessage and sendChatAction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from telegram_sim.conversation import Conversation, Message
+from telegram_sim.conversation import Message
 from telegram_sim.errors import bad_request
 from telegram_sim.methods.call import Call
+from telegram_sim.methods.writing import read_text, write
 from telegram_sim.permissions import check_can_write
 
-TEXT_LIMIT = 4096  # UTF-16 units after entities are parsed
+ACTIONS = frozenset(
+    {
+        "typing",
+        "upload_photo",
+        "record_video",
+        "upload_video",
+        "record_voice",
+        "upload_voice",
+        "upload_document",
+        "choose_sticker",
+        "find_location",
+        "record_video_note",
+        "upload_video_note",
+    }
+)
 
 
 def send_message(call: Call) -> Message:
-    """core.telegram.org/bots/api#sendmessage."""
-    place = call.place()
-    text = call.params.text("text")
-    if not text.strip():
-        raise bad_request("message text is empty")
-    if len(text.encode("utf-16-le")) // 2 > TEXT_LIMIT:
-        raise bad_request("message is too long")
-    return write(call, place, {"text": text})
+    """core.telegram.org/bots/api#sendmessage; the markup is read before the chat, as on the real server."""
+    content = read_text(call.params)
+    return write(call, call.place(), content)
 
 
-def write(call: Call, place: Conversation, content: Mapping[str, Any]) -> Message:
-    """Stores the bot's message in a chat it may write to."""
-    check_can_write(call.bot, place, now=call.world.clock.now())
-    message: Message = {
-        "message_id": place.next_message_id(),
-        "from": call.bot.as_user(),
-        "chat": place.as_json(),
-        "date": int(call.world.clock.now()),
-        **content,
-    }
-    markup = call.params.structure("reply_markup")
-    if isinstance(markup, dict) and "inline_keyboard" in markup:
-        message["reply_markup"] = markup
-    return place.store(message)
+def send_chat_action(call: Call) -> bool:
+    """core.telegram.org/bots/api#sendchataction."""
+    if call.params.text("action") not in ACTIONS:
+        raise bad_request("wrong parameter action in request")
+    check_can_write(call.bot, call.place(), kind="text", now=call.world.clock.now())
+    return True
