@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result: int = asyncio.run(options.run(options))
     except MusterError as error:
-        print(f"muster: {error}", file=sys.stderr)
+        sys.stderr.write(f"muster: {error}\n")
         return 1
     return result
 

@@ -1,4 +1,6 @@
-"""Key rings and the webhook secrets derived from them: standard library only, so that the ingress starts cold with it."""
+"""Key rings and the webhook secrets derived from them: standard library only, so that the ingress starts cold with
+it.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One user's conversation with one bot. `window_*` count commands of the running minute; times are the database's."""
+    """One user's conversation with one bot. `window_*` count commands of the running minute; times are the
+    database's.
+    """
 
     bot_id: BotId
     user_id: UserId

@@ -9,6 +9,7 @@ from common.registry import BotRegistry
 from common.telegram.client import BotApi
 from common.telegram.floods import FloodMemory
 from common.telegram.secrets import TokenVault
+
 from dm.dispatcher import build_dispatcher
 from dm.handlers import PrivateUpdates
 from dm.settings import DmSettings

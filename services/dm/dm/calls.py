@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 from aiogram import Bot
 from aiogram.dispatcher.event.bases import UNHANDLED
 from aiogram.methods import TelegramMethod
-from pydantic_core import from_json
-
 from common.ids import BotId, ChatId, UpdateId
 from common.records import Reply
 

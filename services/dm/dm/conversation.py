@@ -10,6 +10,7 @@ from common.ids import ChatId
 from common.records import Dialogue, DialogueStatus
 from common.store import feedback
 from common.store.pool import Tx
+
 from dm.texts import Texts
 
 _WINDOW = timedelta(minutes=1)

@@ -9,8 +9,6 @@ from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
 from aiogram.enums import ParseMode
 from aiogram.types import Update, User
-from pydantic import ValidationError
-
 from common.errors import Reject, RetryLater
 from common.ids import ChatId, UserId
 from common.jobs import ProcessPrivateMessage
@@ -18,6 +16,8 @@ from common.records import Person, Reply
 from common.registry import BotRegistry
 from common.store import dialogues, inbox, outbox, replies, users
 from common.store.pool import Pool, Tx
+from pydantic import ValidationError
+
 from dm.calls import to_replies
 from dm.conversation import Conversation
 from dm.session import ReturnOnlySession

@@ -1,4 +1,6 @@
-"""Before any handler: the conversation's state for aiogram's filters, who this is, and patience with who writes too fast."""
+"""Before any handler: the conversation's state for aiogram's filters, who this is, and patience with who writes too
+fast.
+"""
 
 from __future__ import annotations
 

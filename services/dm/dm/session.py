@@ -23,7 +23,7 @@ class ReturnOnlySession(BaseSession):
         """Always raises."""
         raise TypeError(f"return {type(method).__name__} from the handler, don't await it")
 
-    async def stream_content(  # noqa: PLR0913 (aiogram's signature)
+    async def stream_content(
         self,
         url: str,
         headers: dict[str, Any] | None = None,

@@ -31,7 +31,9 @@ class Speaker:
         self._registry = registry
 
     async def say(self, pending: list[Reply]) -> None:
-        """In order. RetryLater leaves the rest for the job's next attempt; Reject tells operators of a reply that is ours to mend."""
+        """In order. RetryLater leaves the rest for the job's next attempt; Reject tells operators of a reply that is
+        ours to mend.
+        """
         refused: str | None = None
         for reply in pending:
             refused = await self._say(await self._registry.access(reply.bot_id), reply) or refused

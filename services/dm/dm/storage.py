@@ -1,4 +1,6 @@
-"""aiogram's FSM storage on the conversation of the running update: its state is saved with the update's mark or not at all."""
+"""aiogram's FSM storage on the conversation of the running update: its state is saved with the update's mark or not
+at all.
+"""
 
 from __future__ import annotations
 

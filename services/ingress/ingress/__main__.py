@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uvicorn
-
 from common.errors import ConfigurationError
 from common.telemetry.logs import setup_logging
+
 from ingress.settings import IngressSettings, ServerSettings
 
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from common.telemetry.setup import Telemetry, start_tracing
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from common.telemetry.setup import Telemetry, start_tracing
 from ingress import health, webhook
 from ingress.backend import Backend
 from ingress.flush import FlushTraces

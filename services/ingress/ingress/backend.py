@@ -1,4 +1,6 @@
-"""What a request needs of the world, opened on its first use and kept while the instance lives (vercel.md §6, rules 1-2)."""
+"""What a request needs of the world, opened on its first use and kept while the instance lives (vercel.md §6, rules
+1-2).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from functools import cached_property
 from common.bus.publisher import Publisher
 from common.keys import KeyRing, WebhookSecrets
 from common.store.pool import Pool
+
 from ingress.settings import IngressSettings
 
 

@@ -1,4 +1,6 @@
-"""Reads a request's body with a limit and a deadline: neither the framework nor the server has one by default (reliability D1, D2)."""
+"""Reads a request's body with a limit and a deadline: neither the framework nor the server has one by default
+(reliability D1, D2).
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""The outermost wrapper: sends finished spans after the answer where the platform freezes the process between requests."""
+"""The outermost wrapper: sends finished spans after the answer where the platform freezes the process between
+requests.
+"""
 
 from __future__ import annotations
 
 import os
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from common.telemetry.setup import Telemetry
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class FlushTraces:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
+from common.errors import MusterError
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from common.errors import MusterError
 from ingress.backend import Backend
 
 router = APIRouter(tags=["health"])
@@ -43,16 +42,16 @@ async def livez() -> Live:
 @router.get("/readyz", responses={503: {"model": Ready, "description": "A part is not reachable."}})
 async def readyz(backend: Annotated[Backend, Depends(backend_of)], response: Response) -> Ready:
     """Broker and database answer too. A webhook may succeed without one of them."""
-    broker, database = await asyncio.gather(_try(lambda: backend.publisher.ping()), _try(lambda: backend.pool.ping()))
+    broker, database = await asyncio.gather(_try(backend, "publisher"), _try(backend, "pool"))
     if (broker, database) != ("ok", "ok"):
         response.status_code = 503
     return Ready(broker=broker, database=database)
 
 
-async def _try(check: Callable[[], Awaitable[None]]) -> str:
+async def _try(backend: Backend, part: Literal["publisher", "pool"]) -> str:
     try:
         async with asyncio.timeout(2):
-            await check()
+            await getattr(backend, part).ping()  # looked up inside: its settings may be missing
     except (MusterError, TimeoutError) as error:
         return type(error).__name__
     return "ok"

@@ -21,7 +21,7 @@ _EXAMPLE = {
 _OPERATION: dict[str, Any] = {
     "tags": ["webhooks"],
     "summary": "Telegram's webhook, one for every bot",
-    "description": "The secret names and proves the bot. 200 comes only after the update is durable; its body is empty.",
+    "description": "The secret names and proves the bot. 200 comes only after the update is durable.",
     "operationId": "telegram_webhook",
     "parameters": [
         {

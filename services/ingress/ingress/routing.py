@@ -1,4 +1,6 @@
-"""Where an update goes: architecture §3's table as one pure function over raw JSON. Unknown fields and kinds pass through."""
+"""Where an update goes: architecture §3's table as one pure function over raw JSON. Unknown fields and kinds pass
+through.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,14 @@ _PRIVATE = "process_private_message"
 # What a message holds when something happened in the chat instead of somebody speaking (Bot API, Message).
 _SERVICE_FIELDS: Final = frozenset(
     {
-        "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo", "group_chat_created",
+        "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo",
+        "group_chat_created",
         "supergroup_chat_created", "channel_chat_created", "message_auto_delete_timer_changed", "pinned_message",
         "boost_added", "chat_background_set", "forum_topic_created", "forum_topic_edited", "forum_topic_closed",
         "forum_topic_reopened", "general_forum_topic_hidden", "general_forum_topic_unhidden", "video_chat_scheduled",
         "video_chat_started", "video_chat_ended", "video_chat_participants_invited", "chat_shared", "users_shared",
-        "write_access_allowed", "proximity_alert_triggered", "direct_message_price_changed", "paid_message_price_changed",
+        "write_access_allowed", "proximity_alert_triggered", "direct_message_price_changed",
+        "paid_message_price_changed",
     }
 )  # fmt: skip
 _MESSAGES: Final = ("message", "edited_message")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from common.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
+from pydantic import Field
 
 
 class IngressSettings(DatabaseSettings, BrokerSettings, KeySettings):

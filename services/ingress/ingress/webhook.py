@@ -1,6 +1,7 @@
 """POST /api/webhooks/telegram: the secret names the bot, the update becomes a job, 2xx comes only after it is durable.
 
-A plain ASGI callable: the framework's routing, models and middleware would cost more than the publish (docs/performance.md).
+A plain ASGI callable: the framework's routing, models and middleware would cost more than the publish
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ import logging
 import time
 from dataclasses import dataclass
 
-from opentelemetry import trace
-from pydantic_core import from_json
-from starlette.types import Receive, Scope, Send
-
 from common.bus import tracing
 from common.bus.publisher import Envelope
 from common.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable, Unroutable
 from common.ids import BotId, update_job_id
 from common.store import outbox, quarantine
 from common.telemetry.redact import describe
+from opentelemetry import trace
+from pydantic_core import from_json
+from starlette.types import Receive, Scope, Send
+
 from ingress.backend import Backend
 from ingress.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from ingress.routing import Ignored, Route, Unreadable, route

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from common import runtime
 from common.queues import GROUP_MESSAGE_QUEUE
+
 from sender.handlers import handle
 from sender.settings import SenderSettings
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from common import runtime
 from common.queues import TGMS_QUEUE
+
 from tgms import burials, housekeeping
 from tgms.handlers import handle
 from tgms.leader import Leader

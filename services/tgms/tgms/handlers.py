@@ -1,4 +1,6 @@
-"""One function per job kind; what is not built yet goes to the dead letters with that reason, and can be replayed later."""
+"""One function per job kind; what is not built yet goes to the dead letters with that reason, and can be replayed
+later.
+"""
 
 from __future__ import annotations
 

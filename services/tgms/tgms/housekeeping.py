@@ -11,6 +11,7 @@ from common.errors import LeaseLost, StoreUnavailable
 from common.store import inbox, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
+
 from tgms.leader import Leader
 
 _INTERVAL = 60.0  # seconds

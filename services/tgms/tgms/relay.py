@@ -14,6 +14,7 @@ from common.store.outbox import OutboxRow
 from common.store.pool import Pool
 from common.telemetry import metrics
 from common.telemetry.redact import describe
+
 from tgms.leader import Leader
 
 BATCH = 200  # rows a transaction
@@ -54,7 +55,7 @@ class Relay:
         return len(published)
 
     async def _publish(self, rows: list[OutboxRow]) -> list[int]:
-        """The ids that the broker confirmed. Written in one go, so that their order is kept and the confirms overlap."""
+        """The ids that the broker confirmed; written in one go, so that order is kept and confirms overlap."""
         results = await asyncio.gather(*(self._publisher.send(_envelope(row)) for row in rows), return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
         for failure in failed:

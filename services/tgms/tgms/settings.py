@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from common.settings import WorkerSettings
+from pydantic import Field
 
 
 class TgmsSettings(WorkerSettings):

@@ -1,6 +1,8 @@
-"""One connection with one confirming channel, for publishing only: an asyncio.Protocol that writes a message in one call.
+"""One connection with one confirming channel, for publishing only: an asyncio.Protocol that writes a message in one
+call.
 
-aio-pika awaits each frame and costs 248 µs a publish; this costs a tenth (docs/performance.md), which is the webhook's budget.
+aio-pika awaits each frame and costs 248 µs a publish; this costs a tenth (docs/performance.md), which is the
+webhook's budget.
 """
 
 from __future__ import annotations
@@ -112,9 +114,9 @@ class Channel(asyncio.Protocol):
         buffer = self._buffer + data if self._buffer else data
         try:
             while buffer:
-                consumed, channel, received = frame.unmarshal(buffer)
+                consumed, _, received = frame.unmarshal(buffer)
                 buffer = buffer[consumed:]
-                self._handle(channel, received)
+                self._handle(received)
         except exceptions.UnmarshalingException:
             pass  # a frame that is not complete yet
         except Exception as error:  # noqa: BLE001 (what can't be read ends the connection, never the process)
@@ -123,7 +125,7 @@ class Channel(asyncio.Protocol):
 
     # frames
 
-    def _handle(self, channel: int, received: object) -> None:  # noqa: C901, PLR0912 (one case a frame)
+    def _handle(self, received: object) -> None:  # noqa: C901, PLR0912 (one case a frame)
         match received:
             case commands.Basic.Ack():
                 self._settle(int(received.delivery_tag or 0), multiple=bool(received.multiple))

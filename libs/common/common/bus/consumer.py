@@ -79,7 +79,9 @@ class Consumer(Generic[JobT]):
         self.connected = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Connects for as long as it takes; a plain connection each time, for connect_robust is known to hang (reliability A7)."""
+        """Connects for as long as it takes; a plain connection each time, for connect_robust is known to hang
+        (reliability A7).
+        """
         failures = 0
         while not stop.is_set():
             try:
@@ -127,7 +129,9 @@ class Consumer(Generic[JobT]):
             _log.warning("stopped with jobs unfinished", extra={"queue": self._queue.name, "jobs": left})
 
     async def _watch(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
-        """Ready messages, a free prefetch and nothing taken twice in a row: this consumer hangs, so begin anew (reliability A7)."""
+        """Ready messages, a free prefetch and nothing taken twice in a row: this consumer hangs, so begin anew
+        (reliability A7).
+        """
         seen, suspicious = -1, 0
         while True:
             await asyncio.sleep(_WATCH)

@@ -129,7 +129,8 @@ def envelope(queue: Queue[JobT], job: JobT, *, job_id: JobId) -> Envelope:
 
 
 def _alive(channel: Channel) -> bool:
-    # The broker sends a heartbeat each HEARTBEAT / 2: silence for longer means that this process or the peer was frozen.
+    # The broker sends a heartbeat each HEARTBEAT / 2: silence for longer means that this process or the peer was
+    # frozen.
     return not channel.closed and time.time() - channel.heard < 2 * HEARTBEAT
 
 

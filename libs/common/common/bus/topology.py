@@ -1,6 +1,7 @@
 """Declares every queue: a step of its own (`python -m common topology`), idempotent, before any worker starts.
 
-Only arguments that mean the same on RabbitMQ 3.10 and 4.x (reliability §1): quorum, an explicit delivery limit, dead-lettering at
+Only arguments that mean the same on RabbitMQ 3.10 and 4.x (reliability §1): quorum, an explicit delivery limit, dead-
+lettering at
 least once with reject-publish.
 """
 
@@ -13,7 +14,8 @@ from aio_pika.abc import AbstractChannel
 
 from common.queues import ALL_QUEUES, RETRY_STEPS, Queue
 
-# High, because a worker that dies with 20 unacked jobs counts against each of them: attempts are counted in our own header.
+# High, because a worker that dies with 20 unacked jobs counts against each of them: attempts are counted in our own
+# header.
 DELIVERY_LIMIT = 20
 
 

@@ -49,7 +49,7 @@ def parse_address(url: str) -> Address:
     )
 
 
-def publish_frames(  # noqa: PLR0913 (the parts of one message)
+def publish_frames(
     routing_key: str,
     body: bytes,
     *,
@@ -94,7 +94,8 @@ def returned_message_id(content: header.ContentHeader) -> str:
 
 
 def _properties(message_id: str, kind: str, timestamp: int, headers: Mapping[str, str | int]) -> bytes:
-    # Flags in the order of the specification (basic class): content-type, headers, delivery-mode, message-id, timestamp, type.
+    # Flags in the order of the specification (basic class): content-type, headers, delivery-mode, message-id,
+    # timestamp, type.
     flags = 0x8000 | 0x2000 | 0x1000 | 0x0080 | 0x0040 | 0x0020
     table = b"".join(_field(name, value) for name, value in headers.items())
     return b"".join(

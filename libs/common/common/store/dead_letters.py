@@ -60,7 +60,9 @@ async def unresolved(tx: Tx, limit: int) -> list[DeadLetter]:
 
 
 async def replay(tx: Tx, dead_letter_id: int) -> bool:
-    """Moves it to the outbox with one more attempt; False where it is unknown or resolved already, so twice is a no-op."""
+    """Moves it to the outbox with one more attempt; False where it is unknown or resolved already, so twice is a no-
+    op.
+    """
     status = await tx.execute(
         """WITH taken AS (
                UPDATE dead_letters SET resolved_at = now(), resolution = 'replayed'
@@ -76,7 +78,8 @@ async def replay(tx: Tx, dead_letter_id: int) -> bool:
 async def discard(tx: Tx, dead_letter_id: int) -> bool:
     """Keeps the row and says so; False where it is unknown or resolved already."""
     status = await tx.execute(
-        "UPDATE dead_letters SET resolved_at = now(), resolution = 'discarded' WHERE dead_letter_id = $1 AND resolved_at IS NULL",
+        """UPDATE dead_letters SET resolved_at = now(), resolution = 'discarded'
+           WHERE dead_letter_id = $1 AND resolved_at IS NULL""",
         dead_letter_id,
     )
     return bool(status.endswith(" 1"))

@@ -12,8 +12,8 @@ async def lock(tx: Tx, bot_id: BotId, user_id: UserId) -> Dialogue:
     row = await tx.fetchrow(
         """INSERT INTO dialogues AS d (bot_id, user_id) VALUES ($1, $2)
            ON CONFLICT (bot_id, user_id) DO UPDATE SET bot_id = d.bot_id
-           RETURNING bot_id, user_id, status, language, state, data, start_payload, window_start, window_count, created_at,
-               now() AS seen_at""",
+           RETURNING bot_id, user_id, status, language, state, data, start_payload, window_start, window_count,
+               created_at, now() AS seen_at""",
         bot_id,
         user_id,
     )

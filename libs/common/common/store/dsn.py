@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-# Neon's `channel_binding` and Prisma's `pgbouncer` become server parameters in asyncpg, and the server refuses them (vercel.md §5).
+# Neon's `channel_binding` and Prisma's `pgbouncer` become server parameters in asyncpg, and the server refuses them
+# (vercel.md §5).
 _UNDERSTOOD = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
 
 

@@ -57,7 +57,8 @@ async def _pending(tx: Tx, migration: Migration, known: set[int]) -> bool:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
     await tx.execute(
         """CREATE TABLE IF NOT EXISTS schema_migrations (
-               number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"""
+               number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+               applied_at timestamptz NOT NULL DEFAULT now())"""
     )
     rows = {row["number"]: row for row in await tx.fetch("SELECT number, name, checksum FROM schema_migrations")}
     applied = rows.get(migration.number)

@@ -41,7 +41,9 @@ async def add(  # noqa: PLR0913 (the columns of one row)
     traceparent: str | None = None,
     delay: timedelta = timedelta(),
 ) -> None:
-    """Due after `delay` by the database's clock; `order` is the key and the place of a job whose followers must wait for it."""
+    """Due after `delay` by the database's clock; `order` is the key and the place of a job whose followers must wait
+    for it.
+    """
     await tx.execute(
         """INSERT INTO outbox (job_id, queue, kind, body, attempt, order_key, order_seq, traceparent, run_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval)""",
@@ -84,6 +86,7 @@ async def holds_earlier(tx: Tx, order: tuple[str, int]) -> bool:
 async def backlog(tx: Tx) -> Backlog:
     """For the alarm on the oldest unpublished row."""
     row = await tx.fetchrow(
-        "SELECT count(*) AS pending, coalesce(now() - min(run_at), interval '0') AS oldest FROM outbox WHERE run_at <= now()"
+        """SELECT count(*) AS pending, coalesce(now() - min(run_at), interval '0') AS oldest
+           FROM outbox WHERE run_at <= now()"""
     )
     return Backlog(row["pending"], row["oldest"]) if row else Backlog(0, timedelta())

@@ -1,4 +1,6 @@
-"""Transactions on PostgreSQL, plain or behind a transaction-mode pooler: no session state, no prepared statements, all time-boxed."""
+"""Transactions on PostgreSQL, plain or behind a transaction-mode pooler: no session state, no prepared statements,
+all time-boxed.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Pool:
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[Tx]:
-        """One transaction and its span `postgres <name>`; StoreUnavailable for the server's troubles, in doubt at a commit."""
+        """One transaction and its span `postgres <name>`; StoreUnavailable for the server's troubles, in doubt at a
+        commit.
+        """
         with (
             _tracer.start_as_current_span(
                 f"postgres {name}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +79,7 @@ class BotApi:
                 return errors.outcome(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NotSent(f"no connection to Telegram ({type(error).__name__})")
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-            # After the request was written. Only the type: the text of these quotes the URL and so the token (reliability C2).
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            # After the request was written. Only the type: the text of these quotes the URL and so the token
+            # (reliability C2).
             return Unknown(f"no readable answer from Telegram ({type(error).__name__})")

@@ -128,13 +128,18 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
         (
-            r"not enough rights|have no rights|CHAT_WRITE_FORBIDDEN|CHAT_SEND_\w+_FORBIDDEN|CHAT_RESTRICTED|CHAT_ADMIN_REQUIRED",
+            (
+                r"not enough rights|have no rights|CHAT_WRITE_FORBIDDEN|CHAT_SEND_\w+_FORBIDDEN|CHAT_RESTRICTED"
+                r"|CHAT_ADMIN_REQUIRED"
+            ),
             NoRights,
         ),
         (r"message to be replied not found|reply message not found", ReplyGone),
         (
-            r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+|wrong (remote )?file"
-            r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard",
+            (
+                r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
+                r"|wrong (remote )?file|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
+            ),
             BadContent,
         ),
     )
@@ -162,7 +167,7 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Any | Telegram
 
 def classify(
     code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None = None
-) -> TelegramError:  # noqa: C901, PLR0911 (table E, row by row)
+) -> TelegramError:
     """Table E; the sender's and the group's part of each row is with whoever catches the class."""
     migrated = parameters.get("migrate_to_chat_id")
     match code:

@@ -1,4 +1,6 @@
-"""Takes secrets out of text that leaves the process: the last belt, after every place that should not have put them in."""
+"""Takes secrets out of text that leaves the process: the last belt, after every place that should not have put them
+in.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def redact(text: str) -> str:
 def describe(error: BaseException) -> str:
     """The error's type, and its text only where the text is ours.
 
-    A foreign exception's text may quote its input: asyncpg names the row, pydantic the field, aiohttp the URL with the token.
+    A foreign exception's text may quote its input: asyncpg names the row, pydantic the field, aiohttp the URL with
+    the token.
     """
     name = type(error).__name__
     return redact(f"{name}: {error}") if isinstance(error, MusterError) else name

@@ -49,7 +49,9 @@ class Telemetry:
         return self._provider is not None
 
     async def flush(self, timeout: float = 1.5) -> None:  # noqa: ASYNC109 (bounds a foreign thread, not our own await)
-        """Waits at most `timeout` seconds: force_flush ignores its own limit (measured 7.5-14.5 s with a dead collector)."""
+        """Waits at most `timeout` seconds: force_flush ignores its own limit (measured 7.5-14.5 s with a dead
+        collector).
+        """
         provider = self._provider
         if provider is None:
             return
