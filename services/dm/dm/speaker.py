@@ -14,16 +14,18 @@ from common.registry import BotRegistry
 from common.store import dialogues, replies
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import Flood, NotSent, Stale, TelegramError, TokenRevoked, Unknown, UserGone
+from common.telegram.errors import Flood, NotSent, Stale, TelegramError, TokenRevoked, Transient, Unknown, UserGone
 from common.telemetry import metrics
 
-_PATIENCE = (0.5, 1.0, 2.0)  # seconds between attempts in place, which keep the order of one user's replies
-_LATER = timedelta(seconds=5)
+# Seconds after the first, second … attempt that Telegram did not take; the last one again and again.
+_BACKOFF = (0.5, 1.0, 2.0, 5.0, 30.0, 120.0, 600.0)
+_IN_PLACE = 2.0  # seconds up to which the job waits here, which keeps the order of one user's replies
+_MAX_TRANSIENT = 8  # attempts answered 5xx (telegram.md, table E)
 _log = logging.getLogger(__name__)
 
 
 class Speaker:
-    """A repeated answer is harmless and a missing one is not: an ambiguous send is said again, five times at most."""
+    """A repeated answer is harmless and a missing one is not: what is ambiguous is said once more, then recorded."""
 
     def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry) -> None:
         self._pool = pool
@@ -31,8 +33,9 @@ class Speaker:
         self._registry = registry
 
     async def say(self, pending: list[Reply]) -> None:
-        """In order. RetryLater leaves the rest for the job's next attempt; Reject tells operators of a reply that is
-        ours to mend.
+        """In order.
+
+        RetryLater leaves the rest for the job's next attempt; Reject tells operators of a reply that is ours to mend.
         """
         refused: str | None = None
         for reply in pending:
@@ -42,17 +45,22 @@ class Speaker:
 
     async def _say(self, access: BotAccess, reply: Reply) -> str | None:
         """The refusal, if there was one that is our mistake."""
-        for pause in (*_PATIENCE, None):
+        resent = False
+        while True:
             try:
                 result = await self._api.call(access, reply.method, reply.params)
             except Flood as flood:
                 raise RetryLater(timedelta(seconds=flood.retry_after), "flood", counts=False) from None
-            except (NotSent, Unknown) as trouble:
-                if pause is None:
-                    raise RetryLater(_LATER, f"Telegram: {trouble.outcome}") from None
-                await asyncio.sleep(pause)
-                if isinstance(trouble, Unknown) and not await self._count(reply):
+            except (NotSent, Transient) as trouble:
+                if isinstance(trouble, Transient) and reply.attempts >= _MAX_TRANSIENT:
+                    await self._unknown(reply)
                     return None
+                reply = await self._later(reply, trouble)
+            except Unknown:
+                if resent:
+                    await self._unknown(reply)
+                    return None
+                resent, reply = True, await self._count(reply)
             except TokenRevoked as error:
                 await self._registry.revoked(reply.bot_id)
                 raise Reject(f"the bot's token was revoked: {error}") from None
@@ -61,7 +69,17 @@ class Speaker:
             else:
                 await self._settle(reply, "sent", message_id=_message_id(result))
                 return None
-        return None
+
+    async def _later(self, reply: Reply, trouble: TelegramError) -> Reply:
+        pause = _BACKOFF[min(reply.attempts, len(_BACKOFF)) - 1]
+        if pause > _IN_PLACE:
+            raise RetryLater(timedelta(seconds=pause), f"Telegram: {trouble.outcome}", counts=False)
+        await asyncio.sleep(pause)
+        return await self._count(reply)
+
+    async def _count(self, reply: Reply) -> Reply:
+        async with self._pool.transaction("reply again") as tx:
+            return await replies.again(tx, reply)
 
     async def _failed(self, reply: Reply, error: TelegramError) -> str | None:
         await self._settle(reply, "failed", reason=error.outcome)
@@ -70,13 +88,9 @@ class Speaker:
                 await dialogues.set_status(tx, reply.bot_id, UserId(reply.chat_id), "blocked")
         return None if isinstance(error, UserGone | Stale) else str(error)
 
-    async def _count(self, reply: Reply) -> bool:
-        async with self._pool.transaction("reply again") as tx:
-            allowed = await replies.again(tx, reply)
-        if not allowed:
-            metrics.REPLIES.labels("unknown").inc()
-            _log.error("reply ends unknown", extra={"bot_id": reply.bot_id, "update_id": reply.update_id})
-        return allowed
+    async def _unknown(self, reply: Reply) -> None:
+        _log.error("reply ends unknown", extra={"bot_id": reply.bot_id, "update_id": reply.update_id})
+        await self._settle(reply, "unknown", reason="no readable answer")
 
     async def _settle(
         self, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None

@@ -39,20 +39,30 @@ class Relay:
                 await asyncio.wait_for(stop.wait(), self._interval)
 
     async def _tick(self) -> int:
+        """No transaction is open while the broker is asked: its lock on the lease would keep it from being renewed."""
         try:
-            async with self._pool.transaction("relay") as tx:
-                await self._leader.fence(tx)
-                backlog = await outbox.backlog(tx)
-                metrics.OUTBOX_PENDING.set(backlog.pending)
-                metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
-                published = await self._publish(await outbox.due(tx, BATCH)) if backlog.pending else []
-                if published:
-                    await outbox.delete(tx, published)
+            rows = await self._due()
+            published = await self._publish(rows) if rows else []
+            if published:
+                await self._delete(published)
         except (StoreUnavailable, LeaseLost) as error:
             _log.warning("relay waits", extra={"error": describe(error)})
             return 0
         metrics.OUTBOX_RELAYED.inc(len(published))
         return len(published)
+
+    async def _due(self) -> list[OutboxRow]:
+        async with self._pool.transaction("outbox due") as tx:
+            await self._leader.fence(tx)
+            backlog = await outbox.backlog(tx)
+            metrics.OUTBOX_PENDING.set(backlog.pending)
+            metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
+            return await outbox.due(tx, BATCH) if backlog.pending else []
+
+    async def _delete(self, published: list[int]) -> None:
+        async with self._pool.transaction("outbox done") as tx:
+            await self._leader.fence(tx)
+            await outbox.delete(tx, published)
 
     async def _publish(self, rows: list[OutboxRow]) -> list[int]:
         """The ids that the broker confirmed; written in one go, so that order is kept and confirms overlap."""

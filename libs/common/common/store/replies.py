@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from common.ids import BotId, UpdateId
 from common.records import Reply
 from common.store.pool import Tx
-
-_MAX_ATTEMPTS = 5
 
 
 async def add(tx: Tx, replies: Sequence[Reply]) -> None:
@@ -21,14 +20,7 @@ async def add(tx: Tx, replies: Sequence[Reply]) -> None:
 
 
 async def claim_unsettled(tx: Tx, bot_id: BotId, update_id: UpdateId) -> list[Reply]:
-    """Those of a redelivered update, counted as one more attempt; those tried too often end as `unknown`."""
-    await tx.execute(
-        """UPDATE replies SET state = 'unknown', reason = 'attempts', settled_at = now()
-           WHERE bot_id = $1 AND update_id = $2 AND state = 'sending' AND attempts >= $3""",
-        bot_id,
-        update_id,
-        _MAX_ATTEMPTS,
-    )
+    """Those of a redelivered update, counted as one more attempt: how the last one ended nobody knows."""
     rows = await tx.fetch(
         """UPDATE replies SET attempts = attempts + 1 WHERE bot_id = $1 AND update_id = $2 AND state = 'sending'
            RETURNING bot_id, update_id, seq, chat_id, method, params, attempts""",
@@ -38,19 +30,16 @@ async def claim_unsettled(tx: Tx, bot_id: BotId, update_id: UpdateId) -> list[Re
     return sorted((Reply(**dict(row)) for row in rows), key=lambda reply: reply.seq)
 
 
-async def again(tx: Tx, reply: Reply) -> bool:
-    """Counts one more attempt before it is made; False, and `unknown`, where there were too many."""
+async def again(tx: Tx, reply: Reply) -> Reply:
+    """Counts one more attempt before it is made."""
     attempts = await tx.fetchval(
         """UPDATE replies SET attempts = attempts + 1 WHERE bot_id = $1 AND update_id = $2 AND seq = $3
-               AND state = 'sending' AND attempts < $4 RETURNING attempts""",
+           RETURNING attempts""",
         reply.bot_id,
         reply.update_id,
         reply.seq,
-        _MAX_ATTEMPTS,
     )
-    if attempts is None:
-        await settle(tx, reply, "unknown", reason="attempts")
-    return attempts is not None
+    return replace(reply, attempts=attempts)
 
 
 async def settle(tx: Tx, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None) -> None:

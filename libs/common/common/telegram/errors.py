@@ -29,6 +29,12 @@ class Unknown(TelegramError):  # noqa: N818 (the state that is recorded)
     outcome = "unknown"
 
 
+class Transient(Unknown):
+    """A 5xx: most likely not done, but the Bot API does not promise it; worth trying again after a while."""
+
+    outcome = "transient"
+
+
 class Flood(TelegramError):  # noqa: N818 (Telegram's word)
     """Too many requests: nothing was done, and nothing may be asked of this chat or bot for `retry_after` seconds."""
 
@@ -182,7 +188,7 @@ def classify(
         case 500 if "immediately deleted" in description:
             return Stale("sent, and deleted at once by another bot")
         case _ if code >= 500:
-            return Unknown(f"{code} from Telegram")
+            return Transient(f"{code} from Telegram")
         case _:
             kind = next((error for pattern, error in _TABLE if pattern.search(description)), Refused)
             return kind(f"{code} {description[:_MAX_REPORT]}")
@@ -191,7 +197,8 @@ def classify(
 def _undecodable(status: int, retry_after: str | None) -> TelegramError:
     if status == 429:
         return Flood(_seconds(None, retry_after))
-    return Unknown(f"{status} with a body that is not the Bot API's")
+    kind = Transient if status >= 500 else Unknown
+    return kind(f"{status} with a body that is not the Bot API's")
 
 
 def _decode(body: bytes) -> dict[str, Any] | None:
