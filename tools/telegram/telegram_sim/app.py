@@ -14,7 +14,8 @@ from telegram_sim.bot_api import BotApi
 from telegram_sim.bots import Bot
 from telegram_sim.clock import Clock
 from telegram_sim.effects import EffectLog
-from telegram_sim.gate import Gate
+from telegram_sim.gate import Gate, Latency
+from telegram_sim.limits import LimitSettings
 from telegram_sim.params import Params
 from telegram_sim.post_office import PostOffice
 from telegram_sim.postman import Postman
@@ -32,6 +33,8 @@ class Options:
     log: Path | None = None
     seed: int | None = None
     local: bool = True
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    latency: Latency = field(default_factory=Latency)
     memory: Memory = field(default_factory=Memory)
 
 
@@ -61,7 +64,7 @@ def create_stage(options: Options) -> Stage:
     rng = random.Random(options.seed)  # noqa: S311 nothing here is a secret
     world = World(clock=clock, effects=EffectLog(options.memory.effects, options.log), memory=options.memory, rng=rng)
     office = PostOffice(Postman(clock), clock, rng, local=options.local)
-    gate = Gate(world, office)
+    gate = Gate(world, office, limits=options.limits, latency=options.latency)
 
     async def execute(bot: Bot, call: dict[str, object]) -> None:
         await gate.run(bot, str(call["method"]), Params(call), via="webhook")

@@ -65,6 +65,13 @@ class Params:
         except ValueError as error:
             raise bad_request(f"can't parse {name.replace('_', ' ')} JSON object") from error
 
+    def for_log(self) -> dict[str, Any]:
+        """Values with a word about each upload in place of its bytes."""
+        if not self.uploads:
+            return dict(self.values)
+        notes = {name: f"<{upload.filename}, {len(upload.content)} bytes>" for name, upload in self.uploads.items()}
+        return {**self.values, **notes}
+
 
 async def read_params(request: web.Request) -> Params:
     """Query string first, then the body on top of it."""

@@ -19,6 +19,7 @@ async def reset(stage: Stage, _form: Form) -> dict[str, Any]:
     """POST /admin/reset."""
     await stage.office.stop()
     stage.world.clear()
+    stage.gate.restore()
     return {"ok": True}
 
 

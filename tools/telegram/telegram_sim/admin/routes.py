@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from telegram_sim.admin import accounts, controls, traffic
+from telegram_sim.admin import accounts, chats, controls, traffic, tuning
 from telegram_sim.admin.form import Form, read_form
 from telegram_sim.errors import AdminError
 from telegram_sim.stage import Stage
@@ -34,9 +34,37 @@ def verbs() -> list[tuple[str, str, Verb]]:
         ("POST", "/admin/redeliver", traffic.redeliver),
         ("GET", "/admin/chat", traffic.show_chat),
         ("GET", "/admin/effects", traffic.show_effects),
+        *chat_verbs(),
+        ("GET", "/admin/faults", tuning.show_faults),
+        ("PUT", "/admin/faults", tuning.set_faults),
+        ("DELETE", "/admin/faults", tuning.clear_faults),
+        ("GET", "/admin/limits", tuning.show_limits),
+        ("PUT", "/admin/limits", tuning.set_limits),
         ("POST", "/admin/reset", controls.reset),
         ("POST", "/admin/clock", controls.set_clock),
         ("GET", "/admin/health", controls.health),
+    ]
+
+
+def chat_verbs() -> list[tuple[str, str, Verb]]:
+    """What happens to groups and in them."""
+    one = "/admin/chats/{chat_id}"
+    return [
+        ("POST", "/admin/chats", chats.add_chat),
+        ("GET", "/admin/chats", chats.list_chats),
+        ("GET", one, chats.show_chat),
+        ("POST", f"{one}/join", chats.join),
+        ("POST", f"{one}/join_request", chats.join_request),
+        ("POST", f"{one}/cancel_request", chats.cancel_request),
+        ("POST", f"{one}/leave", chats.leave),
+        ("POST", f"{one}/kick", chats.kick),
+        ("POST", f"{one}/member", chats.set_member),
+        ("POST", f"{one}/promote", chats.promote),
+        ("POST", f"{one}/demote", chats.demote),
+        ("POST", f"{one}/migrate", chats.migrate_chat),
+        ("POST", f"{one}/delete", chats.delete),
+        ("POST", f"{one}/permissions", chats.permit),
+        ("POST", f"{one}/topics", chats.topic),
     ]
 
 

@@ -6,30 +6,40 @@ from dataclasses import asdict
 from typing import Any
 
 from telegram_sim.admin.form import Form
+from telegram_sim.conversation import Conversation
 from telegram_sim.effects import EffectFilter
 from telegram_sim.errors import AdminError
 from telegram_sim.stage import Stage
 from telegram_sim.update_queue import UpdateRecord
 
+NUMBERS = ("edit_message_id", "reply_to_message_id", "message_thread_id")
+
 
 def write_message(stage: Stage, form: Form) -> dict[str, Any]:
     """POST /admin/messages."""
-    user_id = form.integer("user_id")
-    return stage.actors.write_private(form.integer("bot_id"), user_id, form.text("text", ""))
+    user = stage.world.user(form.integer("user_id"))
+    numbers = {name: form.maybe_integer(name) for name in NUMBERS}
+    return stage.actors.write(place_of(stage, form), user, {**form.values, **numbers})
 
 
 def press(stage: Stage, form: Form) -> dict[str, Any]:
     """POST /admin/callbacks."""
-    return stage.actors.press(
-        form.integer("bot_id"), form.integer("user_id"), form.integer("message_id"), form.text("data")
-    )
+    place = place_of(stage, form)
+    bot_id, user_id = form.integer("bot_id"), form.integer("user_id")
+    return stage.actors.press(bot_id, user_id, place, form.integer("message_id"), form.text("data"))
 
 
 def show_chat(stage: Stage, form: Form) -> dict[str, Any]:
     """GET /admin/chat: a chat's messages both ways."""
-    bot = stage.world.bot(form.integer("bot_id"))
-    dialog = stage.world.dialog(bot, stage.world.user(form.integer("user_id")))
-    return {"chat": dialog.as_json(), "messages": list(dialog.messages.values())}
+    place = place_of(stage, form)
+    return {"chat": place.as_json(), "messages": list(place.messages.values())}
+
+
+def place_of(stage: Stage, form: Form) -> Conversation:
+    """A group by chat_id, or the private chat of bot_id and user_id."""
+    if form.has("chat_id"):
+        return stage.world.group(form.integer("chat_id"))
+    return stage.world.dialog(stage.world.bot(form.integer("bot_id")), stage.world.user(form.integer("user_id")))
 
 
 def show_effects(stage: Stage, form: Form) -> dict[str, Any]:

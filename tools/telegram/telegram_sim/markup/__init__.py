@@ -1,0 +1,3 @@
+"""Message text: parse modes, entities, lengths in UTF-16 units (core.telegram.org/bots/api#formatting-options)."""
+
+from __future__ import annotations
