@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import TypeAlias
 
 import asyncpg
@@ -51,19 +51,11 @@ class Pool:
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[Tx]:
-        """One transaction and its span `postgres <name>`; StoreUnavailable for the server's troubles, in doubt at a
-        commit.
+        """One transaction, traced as `postgres <name>` inside a job or request.
+
+        StoreUnavailable for the server's troubles: at the end of the block the commit is then in doubt.
         """
-        with (
-            _tracer.start_as_current_span(
-                f"postgres {name}",
-                kind=trace.SpanKind.CLIENT,
-                attributes={"db.system.name": "postgresql", "db.operation.name": name},
-                record_exception=False,
-                set_status_on_exception=False,
-            ),
-            _translated(),
-        ):
+        with _span(name), _translated():
             started = time.perf_counter()
             pool = await self._open()
             async with pool.acquire(timeout=self._timeout) as connection:
@@ -105,6 +97,19 @@ class Pool:
                     reset=_nothing,  # asyncpg's default costs a round trip a transaction; we leave no session state
                 )
             return self._pool
+
+
+def _span(name: str) -> AbstractContextManager[object]:
+    # The loops that only look would drown the traces: they look several times a second and find nothing.
+    if not trace.get_current_span().get_span_context().is_valid:
+        return nullcontext()
+    return _tracer.start_as_current_span(
+        f"postgres {name}",
+        kind=trace.SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.operation.name": name},
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 @contextmanager
