@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from common.errors import ConfigurationError
@@ -27,12 +29,12 @@ class KeyRing:
     @classmethod
     def from_hex(cls, text: str) -> Self:
         """`2:<hex>,1:<hex>`; ConfigurationError without a word of the keys themselves."""
-        return cls(_parse(text, bytes.fromhex, "hex"))
+        return cls(_parse(text, bytes.fromhex, "MUSTER_WEBHOOK_KEYS", "hex"))
 
     @classmethod
     def from_base64(cls, text: str) -> Self:
         """`k2:<base64>,k1:<base64>`; ConfigurationError without a word of the keys themselves."""
-        return cls(_parse(text, lambda value: base64.b64decode(value, validate=True), "base64"))
+        return cls(_parse(text, partial(base64.b64decode, validate=True), "MUSTER_ENCRYPTION_KEYS", "base64"))
 
     def __repr__(self) -> str:
         """Versions only."""
@@ -68,15 +70,17 @@ class WebhookSecrets:
         return f"{bot_id}_{version}_{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def _parse(text: str, decode: object, alphabet: str) -> dict[str, bytes]:
+def _parse(text: str, decode: Callable[[str], bytes], variable: str, alphabet: str) -> dict[str, bytes]:
     keys: dict[str, bytes] = {}
     for part in text.split(","):
         version, colon, value = part.strip().partition(":")
         try:
-            key = decode(value) if callable(decode) else b""
+            key = decode(value)
         except ValueError:
             key = b""
         if not (colon and version.isalnum() and len(key) == 32):
-            raise ConfigurationError(f"a key ring is `version:<32 bytes in {alphabet}>`, separated by commas")
+            raise ConfigurationError(
+                f"{variable} is `version:<32 bytes in {alphabet}>`, several separated by commas: `python -m common key`"
+            )
         keys[version] = key
     return keys

@@ -6,13 +6,14 @@ import uvicorn
 from common.errors import ConfigurationError
 from common.telemetry.logs import setup_logging
 
-from ingress.settings import IngressSettings, ServerSettings
+from ingress.backend import Backend
+from ingress.settings import ServerSettings
 
 
 def main() -> None:
     """Here a missing setting ends the process at once; on Vercel it answers 503."""
     try:
-        IngressSettings.load()
+        Backend().check()
         settings = ServerSettings.load()
     except ConfigurationError as error:
         raise SystemExit(f"muster: {error}") from None

@@ -47,6 +47,10 @@ class Backend:
         """How many webhooks are handled at once: an instance takes any number otherwise."""
         return asyncio.Semaphore(self.settings.max_concurrent)
 
+    def check(self) -> None:
+        """ConfigurationError for the first setting that can't be used; connects to nothing."""
+        _ = (self.settings, self.secrets, self.pool, self.publisher)
+
     async def close(self) -> None:
         """Only what was opened; within the platform's 500 ms."""
         opened = [self.__dict__[name] for name in ("publisher", "pool") if name in self.__dict__]

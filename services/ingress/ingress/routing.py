@@ -22,14 +22,19 @@ _PRIVATE = "process_private_message"
 # What a message holds when something happened in the chat instead of somebody speaking (Bot API, Message).
 _SERVICE_FIELDS: Final = frozenset(
     {
-        "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo",
-        "group_chat_created",
-        "supergroup_chat_created", "channel_chat_created", "message_auto_delete_timer_changed", "pinned_message",
-        "boost_added", "chat_background_set", "forum_topic_created", "forum_topic_edited", "forum_topic_closed",
-        "forum_topic_reopened", "general_forum_topic_hidden", "general_forum_topic_unhidden", "video_chat_scheduled",
-        "video_chat_started", "video_chat_ended", "video_chat_participants_invited", "chat_shared", "users_shared",
-        "write_access_allowed", "proximity_alert_triggered", "direct_message_price_changed",
-        "paid_message_price_changed",
+        "boost_added", "channel_chat_created", "chat_background_set", "chat_owner_changed", "chat_owner_left",
+        "chat_shared", "checklist_tasks_added", "checklist_tasks_done", "community_chat_added",
+        "community_chat_joined", "community_chat_removed", "delete_chat_photo", "direct_message_price_changed",
+        "forum_topic_closed", "forum_topic_created", "forum_topic_edited", "forum_topic_reopened",
+        "general_forum_topic_hidden", "general_forum_topic_unhidden", "gift", "gift_upgrade_sent",
+        "giveaway_completed", "giveaway_created", "group_chat_created", "left_chat_member", "managed_bot_created",
+        "message_auto_delete_timer_changed", "new_chat_members", "new_chat_photo", "new_chat_title",
+        "paid_message_price_changed", "pinned_message", "poll_option_added", "poll_option_deleted",
+        "proximity_alert_triggered", "refunded_payment", "successful_payment", "suggested_post_approval_failed",
+        "suggested_post_approved", "suggested_post_declined", "suggested_post_paid", "suggested_post_refunded",
+        "supergroup_chat_created", "unique_gift", "user_shared", "users_shared", "video_chat_ended",
+        "video_chat_participants_invited", "video_chat_scheduled", "video_chat_started", "web_app_data",
+        "write_access_allowed",
     }
 )  # fmt: skip
 _MESSAGES: Final = ("message", "edited_message")
@@ -40,6 +45,7 @@ _UNUSED: Final = frozenset(
         "channel_post", "edited_channel_post", "business_connection", "business_message", "edited_business_message",
         "deleted_business_messages", "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query",
         "purchased_paid_media", "poll", "chat_boost", "removed_chat_boost", "managed_bot",
+        "guest_message", "subscription", "stopped_message_generation",
     }
 )  # fmt: skip
 

@@ -64,6 +64,9 @@ class Webhook:
                 answer = await self._answer(scope, receive)
             except ClientGone:
                 return
+            except ConfigurationError as error:
+                _log.error("webhook can't work: %s", error)
+                answer = _COME_BACK
             if span.is_recording():
                 span.set_attributes(
                     {"http.request.method": "POST", "http.route": PATH, "http.response.status_code": answer.status}
@@ -73,14 +76,10 @@ class Webhook:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
             return Answer(405)
-        try:
-            slots, secrets = self._backend.slots, self._backend.secrets
-        except ConfigurationError as error:
-            _log.error("webhook can't work: %s", error)
-            return _COME_BACK
-        bot_id = secrets.bot(_header(scope, _SECRET_HEADER))
+        bot_id = self._backend.secrets.bot(_header(scope, _SECRET_HEADER))
         if bot_id is None:
             return Answer(401)
+        slots = self._backend.slots
         if slots.locked():
             return _COME_BACK
         async with slots:

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 from pamqp import base, commands, frame, header
 from pamqp.common import FieldTable
 
+from common.errors import ConfigurationError
+
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _FRAME = struct.Struct(">BHI")
 _FRAME_END = b"\xce"
@@ -34,14 +36,17 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """RabbitMQ's URI rules: no path is the vhost `/`, credentials and vhost are percent-encoded."""
-    parts = urlsplit(url)
-    tls = parts.scheme == "amqps"
-    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-        raise ValueError("AMQP_URL must be amqp://user:password@host:port/vhost")
+    """RabbitMQ's URI rules: no path is the vhost `/`, credentials and vhost are percent-encoded; ConfigurationError."""
+    try:
+        parts = urlsplit(url)
+        tls, host, port = parts.scheme == "amqps", parts.hostname, parts.port
+    except ValueError:  # its text may quote the password
+        host = None
+    if not host or parts.scheme not in {"amqp", "amqps"}:
+        raise ConfigurationError("AMQP_URL must be amqp://user:password@host:port/vhost")
     return Address(
-        host=parts.hostname,
-        port=parts.port or (5671 if tls else 5672),
+        host=host,
+        port=port or (5671 if tls else 5672),
         user=unquote(parts.username or "guest"),
         password=unquote(parts.password or "guest"),
         vhost=unquote(parts.path[1:]) or "/",
