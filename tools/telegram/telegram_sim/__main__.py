@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from telegram_sim.cli import build_parser, serve_options
+from telegram_sim.drive import DriveError, drive
 from telegram_sim.serve import serve
 
 
@@ -13,8 +14,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     arguments = build_parser().parse_args(argv)
     try:
+        if arguments.verb == "drive":
+            return drive(arguments)
         asyncio.run(serve(arguments.host, arguments.port, serve_options(arguments)))
-    except OSError as error:
+    except (OSError, DriveError) as error:
         print(f"telegram_sim: {error}", file=sys.stderr)
         return 1
     return 0

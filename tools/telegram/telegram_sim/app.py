@@ -14,7 +14,8 @@ from telegram_sim.bot_api import BotApi
 from telegram_sim.bots import Bot
 from telegram_sim.clock import Clock
 from telegram_sim.effects import EffectLog
-from telegram_sim.gate import Gate, Latency
+from telegram_sim.gate import Gate
+from telegram_sim.latency import Latency
 from telegram_sim.limits import LimitSettings
 from telegram_sim.params import Params
 from telegram_sim.post_office import PostOffice

@@ -6,19 +6,18 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from random import Random
 
 from telegram_sim.clock import Clock
+from telegram_sim.connections import Connections
 from telegram_sim.postman import Answer, Postman
 from telegram_sim.retry import CAP, RetryState, next_try
 from telegram_sim.update_queue import UpdateQueue, UpdateRecord
 from telegram_sim.webhook import Webhook
 
 GONE_AFTER = 23 * 3600  # seconds of unbroken 410 answers that delete a webhook (W8)
-QUIET = 10  # seconds without a success after which connections open slowly (W3)
-SLOW_START = 2  # seconds between new connections then (W3)
 
 
 @dataclass
@@ -27,16 +26,6 @@ class Lane:
 
     waiting: deque[UpdateRecord] = field(default_factory=deque)
     retry: RetryState = field(default_factory=RetryState)
-
-
-@dataclass
-class Connections:
-    """How many connections the real server would have open, and when it opened the last."""
-
-    open: int = 0
-    busy: int = 0
-    opened_at: float = float("-inf")
-    succeeded_at: float = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -60,8 +49,8 @@ class Courier:
         self.rng = rng
         self.hooks = hooks
         self.backlog: deque[UpdateRecord] = deque(updates.pending.values())
-        self.lanes: dict[object, Lane] = {}
-        self.due: list[tuple[float, int, object]] = []
+        self.lanes: dict[Hashable, Lane] = {}
+        self.due: list[tuple[float, int, Hashable]] = []
         self.order = itertools.count()
         self.connections = Connections()
         self.deliveries: set[asyncio.Task[None]] = set()
@@ -99,7 +88,7 @@ class Courier:
         wait: float | None = None
         while self.due:
             at = self.due[0][0]
-            wait = at - now if at > now else self.connection_wait(now)
+            wait = at - now if at > now else self.connections.wait(now, self.hook.max_connections, self.clock)
             if wait > 0:
                 break
             _, _, key = heapq.heappop(self.due)
@@ -112,26 +101,16 @@ class Courier:
             record = self.backlog.popleft()
             if record.state != "pending":
                 continue
-            key: object = record.queue_key or record  # key 0: a lane of its own
+            key: Hashable = record.queue_key or ("own", record.place)
             lane = self.lanes.get(key)
             if lane is None:
                 lane = self.lanes[key] = Lane()
                 self.schedule(key, 0.0)
             lane.waiting.append(record)
 
-    def schedule(self, key: object, delay: float) -> None:
+    def schedule(self, key: Hashable, delay: float) -> None:
         """Makes a lane's first update due after a simulated delay."""
         heapq.heappush(self.due, (self.clock.steady() + self.clock.real(delay), next(self.order), key))
-
-    def connection_wait(self, now: float) -> float:
-        """Seconds until a connection is free for one more delivery; infinity until one ends."""
-        slots = self.connections
-        if slots.busy < slots.open:
-            return 0.0
-        quiet = slots.succeeded_at + self.clock.real(QUIET) < now
-        if slots.open >= (1 if quiet else self.hook.max_connections):
-            return float("inf")
-        return slots.opened_at + self.clock.real(SLOW_START) - now if quiet else 0.0
 
     def set_alarm(self, wait: float | None) -> None:
         """One timer for the earliest thing that will not announce itself."""
@@ -141,27 +120,21 @@ class Courier:
         if wait is not None and wait != float("inf"):
             self.alarm = asyncio.get_running_loop().call_later(wait, self.pump)
 
-    def begin(self, key: object) -> None:
+    def begin(self, key: Hashable) -> None:
         """Starts the delivery of a lane's first update."""
-        slots = self.connections
-        if slots.busy >= slots.open:
-            slots.open += 1
-            slots.opened_at = self.clock.steady()
-        slots.busy += 1
+        self.connections.take(self.clock.steady())
         task = asyncio.create_task(self.deliver(key, self.lanes[key]))
         self.deliveries.add(task)
         task.add_done_callback(self.deliveries.discard)
 
-    async def deliver(self, key: object, lane: Lane) -> None:
+    async def deliver(self, key: Hashable, lane: Lane) -> None:
         """Posts one update and settles or reschedules its lane."""
         record = lane.waiting[0]
         self.hook.attempts += 1
         started = self.clock.now()
         answer = await self.postman.post(self.hook, record.body)
         record.attempted(started, answer.status)
-        self.connections.busy -= 1
-        if not answer.keeps_connection:
-            self.connections.open -= 1
+        self.connections.release(kept=answer.keeps_connection)
         if answer.ok:
             self.succeeded(key, lane, record)
             await self.hooks.execute(answer)
@@ -169,14 +142,14 @@ class Courier:
             self.failed(key, lane, record, answer)
         self.pump()
 
-    def succeeded(self, key: object, lane: Lane, record: UpdateRecord) -> None:
+    def succeeded(self, key: Hashable, lane: Lane, record: UpdateRecord) -> None:
         """The update is done; its lane may go on."""
         self.connections.succeeded_at = self.clock.steady()
         self.hook.gone_since = None
         self.updates.settle(record, "delivered", now=self.clock.now())
         self.next_in(key, lane)
 
-    def failed(self, key: object, lane: Lane, record: UpdateRecord, answer: Answer) -> None:
+    def failed(self, key: Hashable, lane: Lane, record: UpdateRecord, answer: Answer) -> None:
         """The whole lane waits for the retry, or goes on without an update that expires before it."""
         now = self.clock.now()
         self.hook.failed(answer.error, now=now)
@@ -192,7 +165,7 @@ class Courier:
         else:
             self.schedule(key, delay)
 
-    def next_in(self, key: object, lane: Lane) -> None:
+    def next_in(self, key: Hashable, lane: Lane) -> None:
         """Drops a lane's first update and what was settled elsewhere, then schedules the next or closes the lane."""
         lane.retry = RetryState()
         lane.waiting.popleft()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from telegram_sim.bots import Bot
 from telegram_sim.effects import Effect
 from telegram_sim.errors import ApiError, flood
 from telegram_sim.faults import FaultBook, FaultRule
+from telegram_sim.latency import Latency
 from telegram_sim.limits import Limiter, LimitSettings, send_of
 from telegram_sim.methods.call import Call, Handler, find_place
 from telegram_sim.methods.registry import by_lower_name
@@ -21,18 +21,6 @@ from telegram_sim.post_office import PostOffice
 from telegram_sim.world import World
 
 UNLOGGED = frozenset({"getUpdates"})  # long polling would drown the effects
-
-
-@dataclass(frozen=True)
-class Latency:
-    """How long an answer takes, drawn evenly between two bounds in milliseconds."""
-
-    low: float = 0.0
-    high: float = 0.0
-
-    def draw(self, rng: Random) -> float:
-        """Seconds."""
-        return rng.uniform(self.low, self.high) / 1000
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from telegram_sim.admin.form import Form
 from telegram_sim.errors import AdminError
 from telegram_sim.faults import KINDS, FaultRule
-from telegram_sim.gate import Latency
+from telegram_sim.latency import Latency, read_latency
 from telegram_sim.limits import MODES
 from telegram_sim.stage import Stage
 
@@ -22,8 +22,7 @@ RULE_FIELDS = frozenset(
 
 def show_faults(stage: Stage, _form: Form) -> dict[str, Any]:
     """GET /admin/faults: the rules, with how often each has struck."""
-    latency = stage.gate.latency
-    return {"rules": [asdict(rule) for rule in stage.gate.faults.rules], "latency": f"{latency.low:g}-{latency.high:g}"}
+    return {"rules": [asdict(rule) for rule in stage.gate.faults.rules], "latency": str(stage.gate.latency)}
 
 
 def set_faults(stage: Stage, form: Form) -> dict[str, Any]:
@@ -58,18 +57,6 @@ def read_rule(given: Any, stage: Stage) -> FaultRule:
     if not 0 <= rule.probability <= 1:
         raise AdminError("probability must be from 0 to 1")
     return rule
-
-
-def read_latency(text: str) -> Latency:
-    """Milliseconds: 50, or 20-80."""
-    low, _, high = text.partition("-")
-    try:
-        latency = Latency(float(low), float(high or low))
-    except ValueError as error:
-        raise AdminError("latency must be like 50 or 20-80, in milliseconds") from error
-    if not 0 <= latency.low <= latency.high:
-        raise AdminError("latency must go from a smaller to a larger number")
-    return latency
 
 
 def show_limits(stage: Stage, _form: Form) -> dict[str, Any]:

@@ -17,7 +17,9 @@ def approve_chat_join_request(call: Call) -> bool:
     if request.link:
         request.link.joined += 1
     newcomer = Member(request.user_id, "member")
-    change(call.world, group, newcomer, actor_id=call.bot.id, link=request.link, via_request=True)
+    # via_join_request is said of requests without a link only (core.telegram.org/bots/api#chatmemberupdated).
+    direct = request.link is None
+    change(call.world, group, newcomer, actor_id=call.bot.id, link=request.link, via_request=direct)
     return True
 
 
