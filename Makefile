@@ -1,0 +1,39 @@
+# Every target sets up what it needs; `make help` lists them. The work is done by tools/bootstrap.py and tools/stack.
+
+PYTHON ?= python3
+STACK := $(PYTHON) tools/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down logs reset smoke test check lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## the development environment in .venv, exactly as locked
+	@$(STACK)
+
+up: ## the whole system on this machine: first message, its trace, addresses, logs; Ctrl-C stops it
+	@$(STACK) up
+
+down: ## stop whatever `make up` left running
+	@$(STACK) down
+
+logs: ## follow the logs of what runs (make logs SERVICE=dm)
+	@$(STACK) logs $(SERVICE)
+
+reset: ## stop, and delete databases, queues, keys and logs of this checkout
+	@$(STACK) reset
+
+smoke: ## up on free ports, first message answered, down again; one line
+	@$(STACK) smoke
+
+test: ## everything: check, then all tests on each Python found
+	@$(STACK) test
+
+check: ## format, lint, import rules, types
+	@$(STACK) check
+
+lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versions)
+	@$(STACK) lock $(if $(UPGRADE),--upgrade)
+
+# --- further targets (bench-*, faults-*) go below this line, each with its `##` comment ---
