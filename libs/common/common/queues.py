@@ -47,11 +47,6 @@ def retry_step(delay: timedelta) -> timedelta | None:
     return next((step for step in RETRY_STEPS if step >= delay), None)
 
 
-def by_name(name: str) -> Queue[Any]:
-    """The queue of that name; KeyError for a name that is none of ours."""
-    return {queue.name: queue for queue in ALL_QUEUES}[name]
-
-
 def all_names() -> Iterator[str]:
     """Every queue that the topology step declares."""
     for queue in ALL_QUEUES:

@@ -24,7 +24,7 @@ from common.bus.ordered import OrderedTasks
 from common.bus.publisher import Envelope, Publisher
 from common.bus.settlement import Bury, Climb, HoldOn, Park, settle
 from common.errors import BrokerUnavailable, Reject
-from common.queues import JobT, Queue, by_name
+from common.queues import JobT, Queue
 from common.telemetry import metrics
 from common.telemetry.redact import describe
 
@@ -261,7 +261,7 @@ class Consumer(Generic[JobT]):
     async def _move(self, envelope: Envelope, action: Climb | Park | Bury) -> None:
         match action:
             case Climb(step=step, attempt=attempt):
-                ladder = by_name(envelope.queue).retry(step)
+                ladder = self._queue.retry(step)
                 await self._publisher.send(replace(envelope, attempt=attempt), routing_key=ladder)
             case Park(delay=delay, attempt=attempt):
                 await self._store.park(replace(envelope, attempt=attempt), delay)

@@ -7,6 +7,7 @@ least once with reject-publish.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import aio_pika
@@ -19,12 +20,12 @@ from common.queues import ALL_QUEUES, RETRY_STEPS, Queue
 DELIVERY_LIMIT = 20
 
 
-async def declare(url: str) -> list[str]:
+async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[str]:
     """The names declared; aio_pika's ChannelPreconditionFailed where a queue exists with other arguments."""
     connection = await aio_pika.connect(url, timeout=10)
     async with connection:
         channel = await connection.channel()
-        return [name for queue in ALL_QUEUES for name in await _declare(channel, queue)]
+        return [name for queue in queues for name in await _declare(channel, queue)]
 
 
 async def _declare(channel: AbstractChannel, queue: Queue[Any]) -> list[str]:

@@ -1,0 +1,85 @@
+"""pytest plugin: a fresh database for each test, cloned from a template with all migrations applied."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest_asyncio
+
+from common.store.migrate import available, migrate
+from common.store.pool import Pool, Tx
+from common.testing.servers import needed
+
+_TIMEOUT = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own: nobody else sees it, so nothing in it has to be cleaned up."""
+
+    url: str
+    pool: Pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """For arranging and looking."""
+        async with self.pool.transaction("test") as tx:
+            yield tx
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_template() -> AsyncIterator[str]:
+    """The name of this worker's template; made once, for migrations take longer than a clone."""
+    server = needed("DATABASE_URL")
+    async with fresh_database(server) as url:
+        pool = make_pool(url)
+        await migrate(pool, available())
+        await pool.close()
+        yield urlsplit(url).path[1:]
+
+
+@pytest_asyncio.fixture
+async def db(database_template: str) -> AsyncIterator[Database]:
+    """A real database with Muster's schema, and a pool on it."""
+    async with fresh_database(needed("DATABASE_URL"), template=database_template) as url:
+        pool = make_pool(url)
+        yield Database(url, pool)
+        await pool.close()
+
+
+@pytest_asyncio.fixture
+async def empty_db() -> AsyncIterator[Database]:
+    """Without any table: for what makes the tables."""
+    async with fresh_database(needed("DATABASE_URL")) as url:
+        pool = make_pool(url)
+        yield Database(url, pool)
+        await pool.close()
+
+
+def make_pool(url: str, *, max_size: int = 10, timeout: float = _TIMEOUT) -> Pool:
+    """As a service makes its own."""
+    return Pool(url, name="muster-test", max_size=max_size, timeout=timeout)
+
+
+@asynccontextmanager
+async def fresh_database(server: str, *, template: str = "template1") -> AsyncIterator[str]:
+    """The URL of a new database on that server, dropped afterwards whoever is still connected."""
+    name = f"muster_test_{uuid.uuid4().hex}"
+    await _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        await _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _administer(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server, timeout=_TIMEOUT)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close(timeout=_TIMEOUT)
