@@ -52,6 +52,8 @@ class Bot:
             "has_main_web_app": False,
             "has_topics_enabled": False,
             "allows_users_to_create_topics": False,
+            "can_manage_bots": False,
+            "supports_join_request_queries": False,
         }
 
     def webhook_info(self) -> dict[str, Any]:

@@ -104,4 +104,7 @@ def read_permissions(given: Any) -> dict[str, bool]:
     """ChatPermissions; what is not named is taken away."""
     if not isinstance(given, dict):
         raise bad_request("can't parse permissions JSON object")
-    return {name: given.get(name) in (True, "true") for name in PERMISSIONS}
+    # The two newest permissions follow can_send_messages for clients that do not know them yet.
+    newest = dict.fromkeys(("can_react_to_messages", "can_edit_tag"), given.get("can_send_messages"))
+    wanted = newest | given
+    return {name: wanted.get(name) in (True, "true") for name in PERMISSIONS}
