@@ -65,6 +65,7 @@ def test_the_bundle_holds_what_the_ingress_needs_and_no_more(function_folder: Pa
     assert size < 100 * 2**20
     assert {path.name for path in function_folder.iterdir()} == {
         "_vendor",
+        ".python-version",
         "app.py",
         "vc__handler__python.py",
         ".vc-config.json",
