@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from aiogram import Bot, Dispatcher
-from aiogram.client.default import DefaultBotProperties
-from aiogram.enums import ParseMode
+from aiogram import Dispatcher
 from aiogram.types import Update, User
 from common.errors import Reject, RetryLater
 from common.ids import ChatId, UserId
@@ -20,7 +18,7 @@ from pydantic import ValidationError
 
 from dm.calls import to_replies
 from dm.conversation import Conversation
-from dm.session import ReturnOnlySession
+from dm.session import KnownBot, ReturnOnlySession
 from dm.speaker import Speaker
 from dm.texts import Texts
 
@@ -55,7 +53,7 @@ class PrivateUpdates:
 
     async def _read(self, job: ProcessPrivateMessage) -> Update:
         access = await self._registry.access(job.bot_id)
-        bot = Bot(access.token, session=self._session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
+        bot = KnownBot(access.token, await self._registry.bot(job.bot_id), self._session)
         try:
             return Update.model_validate(job.update, context={"bot": bot})
         except ValidationError as error:

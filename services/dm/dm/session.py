@@ -6,9 +6,13 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.base import BaseSession
+from aiogram.enums import ParseMode
 from aiogram.methods import TelegramMethod
 from aiogram.methods.base import TelegramType
+from aiogram.types import User
+from common import records
 
 
 class ReturnOnlySession(BaseSession):
@@ -37,3 +41,15 @@ class ReturnOnlySession(BaseSession):
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class KnownBot(Bot):
+    """Knows its own name from its row: `/help@name` makes aiogram ask, and nothing may be asked in a transaction."""
+
+    def __init__(self, token: str, row: records.Bot, session: BaseSession) -> None:
+        super().__init__(token, session=session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
+        self._row = row
+
+    async def me(self) -> User:
+        """As it was when the bot was registered."""
+        return User(id=self._row.bot_id, is_bot=True, first_name=self._row.first_name, username=self._row.username)
