@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Final
 
+from stack.down import down_command, logs_command, reset_command
 from stack.errors import StackError
 from stack.locks import lock_command
 from stack.servers import cli as servers
+from stack.smoke import smoke_command
+from stack.up import up_command
+
+VERBS: Final = (
+    ("up", up_command, "the whole system, until Ctrl-C"),
+    ("smoke", smoke_command, "up, one message, down; one line"),
+    ("down", down_command, "stop what runs"),
+    ("reset", reset_command, "stop, and delete this checkout's data"),
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -16,6 +27,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     commands = parser.add_subparsers(required=True)
     servers.add_parser(commands)
+    for name, act, text in VERBS:
+        commands.add_parser(name, help=text).set_defaults(act=act)
+    logs = commands.add_parser("logs", help="follow the logs")
+    logs.add_argument("names", nargs="*", metavar="SERVICE")
+    logs.set_defaults(act=logs_command)
     lock = commands.add_parser("lock", help="renew the requirement locks")
     lock.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     lock.add_argument("--check", action="store_true", help="only say whether they are stale")

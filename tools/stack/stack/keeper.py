@@ -59,6 +59,7 @@ class Keeper:
     warden: Warden = field(default_factory=Warden)
     children: list[Child] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    closed: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +72,9 @@ class Keeper:
     def start(self, program: Program) -> Child:
         """Start it in a session of its own, so that the terminal's Ctrl-C reaches only the one who orchestrates."""
         program.log.parent.mkdir(parents=True, exist_ok=True)
-        with program.log.open("ab") as log:
+        with self.lock, program.log.open("ab") as log:
+            if self.closed:
+                raise StackError(f"{program.name} is not started any more: everything is being stopped")
             popen = subprocess.Popen(
                 program.argv,
                 env=dict(program.env),
@@ -84,11 +87,10 @@ class Keeper:
                 group=program.account,
                 extra_groups=None if program.account is None else [],
             )
-        identity = identify(popen.pid)
-        if identity is None:
-            raise StackError(f"{program.name} ended as soon as it was started", log=program.log)
-        child = Child(program, popen, identity)
-        with self.lock:
+            identity = identify(popen.pid)
+            if identity is None:
+                raise StackError(f"{program.name} ended as soon as it was started", log=program.log)
+            child = Child(program, popen, identity)
             self.warden.watch(identity, program.polite)
             self.children.append(child)
             record(self.run, program, identity)
@@ -106,6 +108,8 @@ class Keeper:
 
     def close(self) -> None:
         """End all children, the youngest first, and the warden."""
+        with self.lock:
+            self.closed = True
         for child in reversed(tuple(self.children)):
             self.stop(child)
         self.warden.close()

@@ -30,7 +30,12 @@ def server_home(state: Path, name: str) -> Path:
     """
     if os.geteuid() != 0 or passable(state):
         return state / name
-    return OUTSIDE / hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12] / name
+    return outside_home(state) / name
+
+
+def outside_home(state: Path) -> Path:
+    """The folder outside that belongs to that state directory alone."""
+    return OUTSIDE / hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
 
 
 def passable(folder: Path) -> bool:

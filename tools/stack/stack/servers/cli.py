@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -13,8 +12,8 @@ import time
 from pathlib import Path
 
 from stack.errors import StackError
-from stack.identity import Identity, identify
-from stack.keeper import Keeper
+from stack.holder import end_holder, hold, holder_of
+from stack.keeper import Keeper, sweep
 from stack.servers import Servers, Wish, start, temporary
 from stack.signals import wait_for_end
 from stack.state import state_directory
@@ -66,13 +65,14 @@ def beside(servers: Servers, command: list[str], extra: dict[str, str] | None = 
 def keep_up(arguments: argparse.Namespace) -> int:
     """Servers until Ctrl-C, or in the background."""
     state = state_directory() / "dev"
-    holder = _holder(state)
-    if holder is not None:
-        print(f"already running (pid {holder.pid}); addresses in {state / 'dev.env'}")
+    if holder_of(state) is not None:
+        print(f"already running; addresses in {state / 'dev.env'}")
         return 0
+    (state / "dev.env").unlink(missing_ok=True)
     if arguments.detach:
         return _detach(state, durable=arguments.durable)
-    with Keeper(state / "run") as keeper:
+    with hold(state), Keeper(state / "run") as keeper:
+        sweep(state / "run")
         servers = start(state, keeper, Wish.private(fast=not arguments.durable), report=_say)
         _write_addresses(state, servers)
         print(f"set -a; . {state / 'dev.env'}", flush=True)
@@ -83,13 +83,7 @@ def keep_up(arguments: argparse.Namespace) -> int:
 
 def bring_down(_: argparse.Namespace) -> int:
     """Stop the background servers; their data stays."""
-    holder = _holder(state_directory() / "dev")
-    if holder is None:
-        print("not running")
-        return 0
-    os.kill(holder.pid, signal.SIGTERM)
-    while holder.alive():
-        time.sleep(0.05)
+    print("stopped" if end_holder(state_directory() / "dev") else "not running")
     return 0
 
 
@@ -107,25 +101,11 @@ def _detach(state: Path, *, durable: bool) -> int:
 
 
 def _write_addresses(state: Path, servers: Servers) -> None:
-    me = identify(os.getpid())
-    if me is not None:
-        (state / "holder.json").write_text(json.dumps([me.pid, me.started]))
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in servers.environment.items()]
     draft = state / "dev.env.new"
     draft.touch(mode=0o600)
     draft.write_text("".join(lines))
     draft.rename(state / "dev.env")
-
-
-def _holder(state: Path) -> Identity | None:
-    file = state / "holder.json"
-    if not file.exists():
-        return None
-    holder = Identity(*json.loads(file.read_text()))
-    if holder.alive():
-        return holder
-    (state / "dev.env").unlink(missing_ok=True)
-    return None
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,89 @@
+"""`make down`, `make reset` and `make logs`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import threading
+from pathlib import Path
+from typing import Final
+
+from stack.console import Console
+from stack.errors import StackError
+from stack.holder import end_holder
+from stack.keeper import sweep
+from stack.logs import Follower, tails
+from stack.servers.accounts import outside_home
+from stack.servers.docker import remove_containers
+from stack.signals import EndRequested, ends_raise
+from stack.state import state_directory
+
+# By name and never the whole folder: MUSTER_STATE may point to one that holds other things.
+OURS: Final = (
+    "run",
+    "logs",
+    "postgres",
+    "rabbitmq",
+    "ports.json",
+    "secrets.json",
+    "bot.json",
+    "up.json",
+    "lock",
+    "dev",
+)
+LINES: Final = 20  # of each log, before following it
+
+
+def down_command(_: argparse.Namespace) -> int:
+    """Stop the running one, and whatever a crash has left."""
+    state, console = state_directory(), Console()
+    with console.step("stopping"):
+        stopped = end_holder(state)
+        left = sweep(state / "run")
+        remove_containers(state, volumes=False)
+    console.say(
+        f"    ended what a crash had left: {', '.join(left)}"
+        if left
+        else "    stopped"
+        if stopped
+        else "    nothing was running"
+    )
+    return 0
+
+
+def reset_command(arguments: argparse.Namespace) -> int:
+    """Stop, and delete this checkout's databases, queues, keys and logs; servers given by URL are left alone."""
+    state = state_directory()
+    down_command(arguments)
+    end_holder(state / "dev")
+    for owner in (state, state / "dev"):
+        remove_containers(owner, volumes=True)
+        shutil.rmtree(outside_home(owner), ignore_errors=True)
+    for name in OURS:
+        _delete(state / name)
+    Console().say(f"    {state} is empty; servers given by DATABASE_URL or AMQP_URL were not touched")
+    return 0
+
+
+def logs_command(arguments: argparse.Namespace) -> int:
+    """The end of the logs and what follows, until Ctrl-C."""
+    console, logs = Console(), state_directory() / "logs"
+    names = arguments.names or sorted(file.stem for file in logs.glob("*.log"))
+    missing = [name for name in names if not (logs / f"{name}.log").exists()]
+    if missing or not names:
+        known = ", ".join(sorted(file.stem for file in logs.glob("*.log"))) or "none yet"
+        raise StackError(f"no log of {', '.join(missing) or 'anything'}; there are: {known}")
+    stopped = threading.Event()
+    try:
+        with ends_raise():
+            Follower(tails(logs, names, lines=LINES), console.say, console.style, stopped).follow()
+    except EndRequested:
+        return 0
+    return 0
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

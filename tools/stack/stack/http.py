@@ -1,0 +1,39 @@
+"""Plain HTTP to our own processes; no proxy of the environment comes between."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from stack.errors import StackError
+
+TIMEOUT: Final = 10.0  # seconds
+
+
+def status(url: str) -> int:
+    """The status of a GET; 0 where nobody answers."""
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except (OSError, HTTPException):
+        return 0
+
+
+def call(method: str, url: str, body: object = None) -> Any:
+    """JSON there and back; StackError for any answer that is none."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 (http only)
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
+            return json.loads(answer.read())
+    except HTTPError as error:
+        raise StackError(
+            f"{method} {url} was answered {error.code}: {error.read().decode(errors='replace')[:300]}"
+        ) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise StackError(f"{method} {url} failed: {error}") from None

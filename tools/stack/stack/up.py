@@ -1,0 +1,145 @@
+"""`make up`: everything, a first message, its trace, addresses; then logs and traces until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from stack.console import Console
+from stack.demo import answered, first_message
+from stack.errors import StackError
+from stack.holder import AlreadyRunningError, hold
+from stack.keeper import sweep
+from stack.logs import Follower, tails
+from stack.servers import Wish
+from stack.services import SERVICES
+from stack.signals import EndRequested, ends_raise
+from stack.spans import Span
+from stack.state import state_directory
+from stack.system import RealTelegram, System, running
+from stack.waterfall import waterfall
+
+LOGS: Final = (*SERVICES, "telegram")
+QUIET: Final = 0.5  # seconds without a new span: the trace is whole
+BETWEEN: Final = 3.0  # seconds between two pictures, so that a storm of messages leaves the logs readable
+
+
+def up_command(_: argparse.Namespace) -> int:
+    """Until Ctrl-C; a second one in the same checkout only shows the addresses."""
+    console, state = Console(), state_directory()
+    begun = time.monotonic()
+    try:
+        with hold(state):
+            _run(console, state, begun)
+    except AlreadyRunningError:
+        console.say("already running", *_saved_addresses(state))
+    except StackError as error:
+        console.error(error.lines())
+        return 1
+    return 0
+
+
+def _run(console: Console, state: Path, begun: float) -> None:
+    left = sweep(state / "run")
+    if left:
+        console.say(f"    ended what a crash had left: {', '.join(left)}")
+    try:
+        with ends_raise(), running(state, Wish.from_environment(), console, RealTelegram.from_environment()) as system:
+            _show(console, state, system, begun)
+            _watch(console, system)
+    except EndRequested:
+        console.say("", "everything is stopped; data and logs stay, `make reset` deletes them")
+    finally:
+        (state / "up.json").unlink(missing_ok=True)
+
+
+def _show(console: Console, state: Path, system: System, begun: float) -> None:
+    table = addresses(system)
+    _remember(state / "up.json", table)
+    if system.simulator is not None:
+        with console.step("a first message through the whole system") as step:
+            first = first_message(system)
+            step.note(f"{first.reply.milliseconds:.0f} ms")
+        answer = [f"    {line}" for line in first.reply.text.splitlines()]
+        console.say("", f"Ada wrote /start, @{system.bot['username']} answered:", *answer, "")
+        console.say(*waterfall(first.trace, console.style))
+    console.say("", f"up in {time.monotonic() - begun:.1f} s", "", *_lines(table), "", *next_steps(system), "")
+
+
+def _watch(console: Console, system: System) -> None:
+    """Logs in one thread, traces of later messages in this one."""
+    stopped = threading.Event()
+    follower = Follower(tails(system.logs, LOGS, lines=None), console.say, console.style, stopped)
+    thread = threading.Thread(target=follower.follow, name="logs", daemon=True)
+    thread.start()
+    shown = {span.trace_id for span in system.book.wait(answered, timeout=0) or []}
+    dead: set[str] = set()
+    try:
+        while True:
+            trace = system.book.wait(
+                lambda spans: answered(spans) and spans[0].trace_id not in shown, timeout=1, quiet=QUIET
+            )
+            if trace is not None:
+                shown.add(trace[0].trace_id)
+                _draw(console, trace)
+            for instance in system.services.dead():
+                if instance.name not in dead:
+                    dead.add(instance.name)
+                    console.say(
+                        console.style.paint(f"{instance.name} ended; see {system.logs / instance.name}.log", "red")
+                    )
+    finally:
+        stopped.set()
+        console.say("", "stopping …")
+
+
+def _draw(console: Console, trace: Sequence[Span]) -> None:
+    console.say("", *waterfall(trace, console.style), "")
+    time.sleep(BETWEEN)
+
+
+def addresses(system: System) -> Mapping[str, str]:
+    """What is where."""
+    telegram = {"Telegram, simulated: write to the bot": f"{system.simulator.url}/"} if system.simulator else {}
+    return {
+        **telegram,
+        "Muster's API, with a form for each call": f"{system.ingress}/docs",
+        "PostgreSQL": system.servers.database_url,
+        "RabbitMQ": system.servers.amqp_url,
+        "logs": str(system.logs),
+    }
+
+
+def next_steps(system: System) -> list[str]:
+    """What to try."""
+    if system.simulator is None:
+        tunnel = f"PUBLIC_URL has to lead to {system.ingress}"
+        return [f"write to @{system.bot['username']} now; its answer's trace appears here ({tunnel})"]
+    return [
+        "try next:",
+        f"  open {system.simulator.url}/ and write to @{system.bot['username']}: each answer's trace appears here",
+        f"  python -m telegram_sim drive --url {system.simulator.url} say /help   does the same from a shell",
+        "  make logs SERVICE=dm   in another terminal; Ctrl-C here stops everything",
+    ]
+
+
+def _lines(table: Mapping[str, str]) -> list[str]:
+    width = max(map(len, table))
+    return [f"  {name:<{width}}  {value}" for name, value in table.items()]
+
+
+def _remember(file: Path, table: Mapping[str, str]) -> None:
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(table))
+
+
+def _saved_addresses(state: Path) -> list[str]:
+    file = state / "up.json"
+    if not file.exists():
+        return [f"and still on its way up; its logs are in {state / 'logs'}"]
+    return _lines(json.loads(file.read_text()))

@@ -1,0 +1,47 @@
+"""`python -m common …`: what an operator would run by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stack.errors import StackError
+from stack.services import child_environment
+
+
+def migrate(environment: Mapping[str, str], log: Path) -> None:
+    """Bring the database's schema to the newest version."""
+    _run(["migrate"], environment, log)
+
+
+def declare_topology(environment: Mapping[str, str], log: Path) -> None:
+    """Declare queues, retry ladders and dead letters."""
+    _run(["topology"], environment, log)
+
+
+def add_bot(environment: Mapping[str, str], log: Path, *, token: str, webhook: str) -> Mapping[str, Any]:
+    """Register a bot and set its webhook; the answer names its id and username."""
+    answer = _run(["bot", "add", "--webhook-url", webhook], environment, log, token=token)
+    found: Mapping[str, Any] = json.loads(answer.strip().splitlines()[-1])
+    return found
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str], log: Path, *, token: str = "") -> str:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "common", *words],
+        env={**child_environment(), **environment},
+        input=token + "\n",  # by standard input: a command line can be read by every user
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    with log.open("a") as file:
+        file.write(f"$ python -m common {' '.join(words)}\n{done.stdout}{done.stderr}")
+    if done.returncode != 0:
+        raise StackError(f"python -m common {words[0]} failed with exit code {done.returncode}", log=log)
+    return done.stdout
