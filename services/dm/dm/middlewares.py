@@ -38,9 +38,9 @@ class PatienceMiddleware(BaseMiddleware):
         self._limit = limit
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        """Only messages that begin with a slash count: answers inside a conversation are free."""
+        """Only what begins with a slash counts, in a caption too: answers inside a conversation are free."""
         conversation: Conversation = data["conversation"]
-        if not (isinstance(event, Message) and (event.text or "").startswith("/")):
+        if not (isinstance(event, Message) and (event.text or event.caption or "").startswith("/")):
             return await handler(event, data)
         count = conversation.count_command()
         if count <= self._limit:
