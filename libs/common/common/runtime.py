@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from common.bus.consumer import Consumer, Handler, Limits
-from common.bus.publisher import Envelope, Publisher
+from common.bus.publisher import Publisher
+from common.envelope import Envelope
 from common.errors import BrokerUnavailable, MusterError
 from common.health import Health
 from common.queues import JobT, Queue
@@ -37,31 +38,13 @@ class JobStore:
             "dead letter", extra={"queue": envelope.queue, "job_id": envelope.job_id, "cause": cause, "reason": reason}
         )
         async with self._pool.transaction("bury") as tx:
-            await dead_letters.add(
-                tx,
-                job_id=envelope.job_id,
-                queue=envelope.queue,
-                kind=envelope.kind,
-                cause=cause,
-                reason=reason,
-                body=envelope.body,
-                attempt=envelope.attempt,
-                traceparent=envelope.traceparent,
-            )
+            await dead_letters.add(tx, envelope, cause=cause, reason=reason)
+            await outbox.buried(tx, envelope.job_id)
 
     async def park(self, envelope: Envelope, delay: timedelta) -> None:
         """The relay publishes it when it is due."""
         async with self._pool.transaction("park") as tx:
-            await outbox.add(
-                tx,
-                job_id=envelope.job_id,
-                queue=envelope.queue,
-                kind=envelope.kind,
-                body=envelope.body,
-                attempt=envelope.attempt,
-                traceparent=envelope.traceparent,
-                delay=delay,
-            )
+            await outbox.add(tx, envelope, delay=delay)
 
 
 @dataclass

@@ -7,9 +7,11 @@ from typing import Any
 
 from aiogram import Dispatcher
 from aiogram.types import Update, User
-from common.errors import Reject, RetryLater
-from common.ids import ChatId, UserId
+from common.bus.publisher import envelope
+from common.errors import Reject
+from common.ids import ChatId, UserId, update_job_id
 from common.jobs import ProcessPrivateMessage
+from common.queues import DM_QUEUE
 from common.records import Person, Reply
 from common.registry import BotRegistry
 from common.store import dialogues, inbox, outbox, replies, users
@@ -22,7 +24,7 @@ from dm.session import KnownBot, ReturnOnlySession
 from dm.speaker import Speaker
 from dm.texts import Texts
 
-_EARLIER_FIRST = timedelta(seconds=1)
+_STEP = timedelta(milliseconds=100)
 
 
 class PrivateUpdates:
@@ -42,14 +44,22 @@ class PrivateUpdates:
         """See `common.bus.settlement` for what each error leads to."""
         update = await self._read(job)
         async with self._pool.transaction("private update") as tx:
-            if await outbox.holds_earlier(tx, job.order):
-                raise RetryLater(_EARLIER_FIRST, "an earlier update of this user is on its way", counts=False)
+            first = await outbox.first(tx, job.order)
+            if first is not None and first < job.update_id:
+                return await self._step_back(tx, job)
             if await inbox.mark(tx, job.bot_id, job.update_id):
                 pending = await self._decide(tx, job, update)
                 await replies.add(tx, pending)
             else:
                 pending = await replies.claim_unsettled(tx, job.bot_id, job.update_id)
-        await self._speaker.say(pending)
+            if first is not None:
+                await outbox.handled(tx, job.order)
+        return await self._speaker.say(pending)
+
+    async def _step_back(self, tx: Tx, job: ProcessPrivateMessage) -> None:
+        """An earlier update of this user is on its way: this one waits in the outbox, where its followers see it."""
+        waiting = envelope(DM_QUEUE, job, job_id=update_job_id(job.bot_id, job.update_id))
+        await outbox.add(tx, waiting, order=job.order, delay=_STEP)
 
     async def _read(self, job: ProcessPrivateMessage) -> Update:
         access = await self._registry.access(job.bot_id)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.bus import tracing
-from common.bus.publisher import Envelope
+from common.envelope import Envelope
 from common.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable, Unroutable
 from common.ids import BotId, update_job_id
 from common.store import outbox, quarantine
@@ -119,17 +119,10 @@ class Webhook:
 
     async def _keep(self, message: Envelope, found: Route, bot_id: BotId) -> Answer:
         order = None if found.user_id is None else (f"{bot_id}:{found.user_id}", found.update_id)
+        traced = replace(message, traceparent=tracing.traceparent(trace.get_current_span()))
         try:
             async with self._backend.pool.transaction("outbox") as tx:
-                await outbox.add(
-                    tx,
-                    job_id=message.job_id,
-                    queue=message.queue,
-                    kind=message.kind,
-                    body=message.body,
-                    order=order,
-                    traceparent=tracing.traceparent(trace.get_current_span()),
-                )
+                await outbox.add(tx, traced, order=order)
         except StoreUnavailable as error:
             _log.error("neither broker nor database", extra={"bot_id": bot_id, "error": describe(error)})
             return _COME_BACK

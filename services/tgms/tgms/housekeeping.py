@@ -1,4 +1,4 @@
-"""The slow loop: takes out what is old enough that nobody can ask for it again."""
+"""The slow loop: takes out what nobody can ask for again, and revives what got lost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import logging
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import inbox, replies
+from common.store import inbox, outbox, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
 
 _INTERVAL = 60.0  # seconds
+_LOST_AFTER = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
 
 
@@ -32,8 +33,9 @@ async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
         async with pool.transaction("housekeeping") as tx:
             await leader.fence(tx)
             marks, said = await inbox.prune(tx, keep), await replies.prune(tx, keep)
+            revived = await outbox.revive(tx, _LOST_AFTER)
     except (StoreUnavailable, LeaseLost) as error:
         _log.warning("housekeeping waits", extra={"error": describe(error)})
         return
-    if marks or said:
-        _log.info("pruned", extra={"inbox": marks, "replies": said})
+    if marks or said or revived:
+        _log.info("housekeeping", extra={"inbox": marks, "replies": said, "revived": revived})

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import logging
 
-from common.bus.publisher import Envelope, Publisher
+from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
-from common.ids import JobId
 from common.store import outbox
-from common.store.outbox import OutboxRow
+from common.store.outbox import Waiting
 from common.store.pool import Pool
 from common.telemetry import metrics
 from common.telemetry.redact import describe
@@ -22,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Relay:
-    """A row is deleted only after the broker's confirm; one published twice is known to the consumers by its job id."""
+    """A row counts as published only after the broker's confirm; consumers know one published twice by its job id."""
 
     def __init__(self, pool: Pool, publisher: Publisher, leader: Leader, *, interval: float) -> None:
         self._pool = pool
@@ -31,9 +30,9 @@ class Relay:
         self._interval = interval
 
     async def run(self, stop: asyncio.Event) -> None:
-        """At once again while there is more, else after the interval."""
+        """At once again while something was published, else after the interval."""
         while not stop.is_set():
-            if await self._leader.elected(self._interval) and await self._tick() == BATCH:
+            if await self._leader.elected(self._interval) and await self._tick():
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._interval)
@@ -44,14 +43,14 @@ class Relay:
             rows = await self._due()
             published = await self._publish(rows) if rows else []
             if published:
-                await self._delete(published)
+                await self._done(published)
         except (StoreUnavailable, LeaseLost) as error:
             _log.warning("relay waits", extra={"error": describe(error)})
             return 0
         metrics.OUTBOX_RELAYED.inc(len(published))
         return len(published)
 
-    async def _due(self) -> list[OutboxRow]:
+    async def _due(self) -> list[Waiting]:
         async with self._pool.transaction("outbox due") as tx:
             await self._leader.fence(tx)
             backlog = await outbox.backlog(tx)
@@ -59,22 +58,19 @@ class Relay:
             metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
             return await outbox.due(tx, BATCH) if backlog.pending else []
 
-    async def _delete(self, published: list[int]) -> None:
-        async with self._pool.transaction("outbox done") as tx:
+    async def _done(self, published: list[Waiting]) -> None:
+        async with self._pool.transaction("outbox published") as tx:
             await self._leader.fence(tx)
-            await outbox.delete(tx, published)
+            await outbox.published(tx, published)
 
-    async def _publish(self, rows: list[OutboxRow]) -> list[int]:
-        """The ids that the broker confirmed; written in one go, so that order is kept and confirms overlap."""
-        results = await asyncio.gather(*(self._publisher.send(_envelope(row)) for row in rows), return_exceptions=True)
+    async def _publish(self, rows: list[Waiting]) -> list[Waiting]:
+        """Those that the broker confirmed; written in one go, so that order is kept and confirms overlap."""
+        sends = (self._publisher.send(row.envelope) for row in rows)
+        results = await asyncio.gather(*sends, return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
         for failure in failed:
             if not isinstance(failure, BrokerUnavailable | Unroutable):
                 raise failure
         if failed:
             _log.warning("relay could not publish", extra={"rows": len(failed), "error": describe(failed[0])})
-        return [row.outbox_id for row, result in zip(rows, results, strict=True) if result is None]
-
-
-def _envelope(row: OutboxRow) -> Envelope:
-    return Envelope(row.queue, row.body, row.kind, JobId(row.job_id), row.attempt, row.traceparent)
+        return [row for row, result in zip(rows, results, strict=True) if result is None]

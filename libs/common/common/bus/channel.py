@@ -118,7 +118,8 @@ class Channel(asyncio.Protocol):
                 buffer = buffer[consumed:]
                 self._handle(received)
         except exceptions.UnmarshalingException:
-            pass  # a frame that is not complete yet
+            if not wire.is_cut(buffer, self._frame_max):
+                self.abort("unreadable answer from the broker")
         except Exception as error:  # noqa: BLE001 (what can't be read ends the connection, never the process)
             self.abort(f"unreadable answer from the broker ({type(error).__name__})")
         self._buffer = buffer
@@ -176,10 +177,11 @@ class Channel(asyncio.Protocol):
         tags = [t for t in self._waiting if t <= tag] if multiple else [tag]
         for each in tags:
             message_id, confirmed = self._waiting.pop(each, ("", None))
+            returned = message_id in self._unroutable
+            self._unroutable.discard(message_id)
             if confirmed is None or confirmed.done():
                 continue
-            if error is None and message_id in self._unroutable:
-                self._unroutable.discard(message_id)
+            if error is None and returned:
                 confirmed.set_exception(Unroutable())
             elif error is not None:
                 confirmed.set_exception(error)

@@ -21,8 +21,9 @@ from common.bus import tracing
 from common.bus.channel import HEARTBEAT
 from common.bus.delivery import Delivery
 from common.bus.ordered import OrderedTasks
-from common.bus.publisher import Envelope, Publisher
+from common.bus.publisher import Publisher
 from common.bus.settlement import Bury, Climb, HoldOn, Park, settle
+from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Reject
 from common.queues import JobT, Queue
 from common.telemetry import metrics

@@ -8,7 +8,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from common.bus import tracing
-from common.bus.publisher import Envelope
+from common.envelope import Envelope
 from common.ids import JobId
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from dataclasses import dataclass
 
 from opentelemetry import trace
 
 from common.bus import tracing, wire
 from common.bus.channel import HEARTBEAT, Channel
+from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Unroutable
 from common.ids import JobId
 from common.queues import JobT, Queue
@@ -19,18 +19,6 @@ from common.telemetry import metrics
 _SCHEMA = 1  # x-schema: the envelope's version
 _ATTEMPTS = 2
 _tracer = trace.get_tracer("muster.bus")
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """A job ready for the wire: what the outbox keeps and the retry ladder passes on."""
-
-    queue: str  # where it belongs
-    body: bytes
-    kind: str
-    job_id: JobId
-    attempt: int = 1
-    traceparent: str | None = None
 
 
 class Publisher:
@@ -69,8 +57,11 @@ class Publisher:
 
     async def ping(self) -> None:
         """Opens the connection if it is not open; BrokerUnavailable where that fails."""
-        async with asyncio.timeout(self._timeout):
-            await self._usable()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._usable()
+        except TimeoutError:
+            raise BrokerUnavailable("no connection in time") from None
 
     async def close(self) -> None:
         """Says goodbye to the broker."""
@@ -104,8 +95,9 @@ class Publisher:
         try:
             await confirmed
         except asyncio.CancelledError:
-            # Silent since we wrote: dead, not slow. A slow broker keeps its connection, for others wait on it too.
-            if channel.heard < written:
+            # Silent since we wrote: dead, not slow. A slow broker keeps its connection, for others wait on it too, and so
+            # does one whose caller has only lost patience.
+            if channel.heard < written and time.time() - written > self._timeout / _ATTEMPTS / 2:
                 channel.abort("no answer to a publish")
             raise
 

@@ -71,10 +71,15 @@ def publish_frames(
     content = b"\x00\x3c\x00\x00" + struct.pack(">Q", len(body)) + properties
     head = _FRAME.pack(1, 1, len(method)) + method + _FRAME_END + _FRAME.pack(2, 1, len(content)) + content + _FRAME_END
     step = frame_max - _OVERHEAD
-    if len(body) <= step:
+    if 0 < len(body) <= step:  # an empty body has no frame: the broker would close the connection
         return b"".join((head, _FRAME.pack(_BODY, 1, len(body)), body, _FRAME_END))
     parts = [body[at : at + step] for at in range(0, len(body), step)]
     return head + b"".join(_FRAME.pack(_BODY, 1, len(part)) + part + _FRAME_END for part in parts)
+
+
+def is_cut(buffer: bytes, frame_max: int) -> bool:
+    """Whether it begins a frame whose rest is still to come; False for what can't become one."""
+    return len(buffer) < _FRAME.size or len(buffer) < int.from_bytes(buffer[3:7], "big") + _OVERHEAD <= frame_max
 
 
 def command(method: base.Frame, channel: int) -> bytes:

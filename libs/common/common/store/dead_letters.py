@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from common.envelope import Envelope
 from common.store.pool import Tx
 
 
@@ -22,30 +23,19 @@ class DeadLetter:
     created_at: datetime
 
 
-async def add(  # noqa: PLR0913 (the columns of one row)
-    tx: Tx,
-    *,
-    job_id: str,
-    queue: str,
-    kind: str,
-    cause: str,
-    reason: str,
-    body: bytes,
-    attempt: int,
-    traceparent: str | None,
-) -> None:
+async def add(tx: Tx, job: Envelope, *, cause: str, reason: str) -> None:
     """Once, however often the broker redelivers it before the row is resolved."""
     await tx.execute(
         """INSERT INTO dead_letters (job_id, queue, kind, cause, reason, body, attempt, traceparent)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
-        job_id,
-        queue,
-        kind,
+        job.job_id,
+        job.queue,
+        job.kind,
         cause,
         reason,
-        body,
-        attempt,
-        traceparent,
+        job.body,
+        job.attempt,
+        job.traceparent,
     )
 
 

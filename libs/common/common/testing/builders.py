@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from common.bus.publisher import Envelope
+from common.envelope import Envelope
 from common.ids import BotId, ChatId, JobId, UpdateId, UserId, update_job_id
 from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from common.bus.consumer import Consumer, Handler, Limits
-from common.bus.publisher import Envelope, Publisher
+from common.bus.publisher import Publisher
+from common.envelope import Envelope
 from common.queues import JobT, Queue
 from common.testing.polling import eventually
 

@@ -50,7 +50,7 @@ class TcpProxy:
     async def __aenter__(self) -> Self:
         self._open = {"up": asyncio.Event(), "down": asyncio.Event()}
         self.heal()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.tls)
         self.own_port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -58,10 +58,9 @@ class TcpProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        self.heal()
         self.reset()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
 
     @classmethod
     def before(cls, url: str, *, tls: ssl.SSLContext | None = None) -> Self:
@@ -103,6 +102,11 @@ class TcpProxy:
         for link in list(self._links):
             link.end(reset=reset)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         try:
@@ -118,14 +122,12 @@ class TcpProxy:
             asyncio.create_task(self._pump(link, "up", reader, there_writer)),
             asyncio.create_task(self._pump(link, "down", there_reader, writer)),
         ]
-        self._tasks.update(pumps)
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
         link.end(reset=False)
         self._links.discard(link)
-        self._tasks.difference_update(pumps)
 
     async def _pump(
         self, link: Link, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -82,13 +82,16 @@ CREATE TABLE outbox (
     body         bytea NOT NULL,                 -- the job's own bytes: jsonb would refuse what Telegram may send
     attempt      int NOT NULL DEFAULT 1,
     order_key    text,                           -- whose order it is part of,
-    order_seq    bigint,                         -- and its place in it: later ones wait in the consumer
+    order_seq    bigint,                         -- and its place in it: such a row stays until it is handled
+    published_at timestamptz,
     traceparent  text,
     run_at       timestamptz NOT NULL DEFAULT now(),
     created_at   timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX outbox_due ON outbox (run_at, outbox_id);
-CREATE INDEX outbox_order ON outbox (order_key, order_seq) WHERE order_key IS NOT NULL;
+CREATE INDEX outbox_due ON outbox (run_at, outbox_id) WHERE published_at IS NULL;
+CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
+CREATE UNIQUE INDEX outbox_order ON outbox (order_key, order_seq);
+CREATE INDEX outbox_job ON outbox (job_id);
 
 CREATE TABLE dead_letters (
     dead_letter_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
