@@ -7,5 +7,6 @@ pytest_plugins = (
     "common.testing.postgres",
     "common.testing.rabbitmq",
     "common.testing.otlp",
+    "common.testing.spans",
     "stack.testing",
 )

@@ -95,8 +95,8 @@ class Publisher:
         try:
             await confirmed
         except asyncio.CancelledError:
-            # Silent since we wrote: dead, not slow. A slow broker keeps its connection, for others wait on it too, and so
-            # does one whose caller has only lost patience.
+            # Silent since we wrote: dead, not slow. A slow broker keeps its connection, for others wait on it too;
+            # so does one whose caller has only lost patience.
             if channel.heard < written and time.time() - written > self._timeout / _ATTEMPTS / 2:
                 channel.abort("no answer to a publish")
             raise
