@@ -11,6 +11,8 @@ from common.bus import tracing
 from common.envelope import Envelope
 from common.ids import JobId
 
+_ATTEMPTS = 2**30  # no job of ours has as many, and a replay's row still fits PostgreSQL's integer
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -25,22 +27,27 @@ class Delivery:
     def of(cls, message: AbstractIncomingMessage, queue: str) -> Delivery:
         """A missing or odd header gets its default."""
         headers: dict[str, Any] = dict(message.headers or {})
-        message_id = message.message_id or ""
+        message_id = _storable(message.message_id or "")
         context = headers.get(tracing.TRACEPARENT)
         envelope = Envelope(
             queue=queue,
             body=message.body,
             kind=_text(message.type, "unknown"),
             job_id=JobId(_text(headers.get("job_id"), message_id or "unknown")),
-            attempt=_number(headers.get("attempt"), 1),
-            traceparent=context if isinstance(context, str) else None,
+            attempt=_number(headers.get("attempt"), 1, below=_ATTEMPTS),
+            traceparent=_storable(context) if isinstance(context, str) else None,
         )
         return cls(envelope, message_id, _number(headers.get("published_ms"), 0), bool(message.redelivered))
 
 
-def _number(value: object, default: int) -> int:
-    return value if isinstance(value, int) and 0 < value < 2**53 else default
+def _number(value: object, default: int, *, below: int = 2**53) -> int:
+    return value if isinstance(value, int) and 0 < value < below else default
 
 
 def _text(value: object, default: str) -> str:
-    return value[:200] if isinstance(value, str) and value else default
+    return _storable(value)[:200] or default if isinstance(value, str) else default
+
+
+def _storable(text: str) -> str:
+    # A dead letter whose row can't be written would be held for ever, and its place in the prefetch with it.
+    return text.replace("\0", "")
