@@ -181,6 +181,8 @@ def classify(
             return Flood(_seconds(parameters.get("retry_after"), retry_after))
         case 400 if isinstance(migrated, int):
             return Migrated(migrated)
+        case 404 if "method not found" in description:
+            return Refused(f"404 {description[:_MAX_REPORT]}")  # a method that this server is too old for
         case 401 | 404:
             return TokenRevoked(f"{code} {description[:_MAX_REPORT]}")
         case 409:
