@@ -17,6 +17,7 @@ from telegram_sim.effects import EffectLog
 from telegram_sim.gate import Gate
 from telegram_sim.latency import Latency
 from telegram_sim.limits import LimitSettings
+from telegram_sim.page.routes import Page
 from telegram_sim.params import Params
 from telegram_sim.post_office import PostOffice
 from telegram_sim.postman import Postman
@@ -49,6 +50,7 @@ async def create_app(options: Options) -> web.Application:
     app[STAGE] = stage
     BotApi(stage.gate).add_routes(app)
     add_routes(app, stage)
+    Page(stage).add_routes(app)
 
     async def close(_app: web.Application) -> None:
         await stage.office.stop()

@@ -38,6 +38,8 @@ class BotApi:
             outcome = await self.gate.run(bot, request.match_info["method"], await read_params(request))
         except ApiError as error:
             outcome = refusal(error)
+        except web.HTTPRequestEntityTooLarge:
+            outcome = refusal(ApiError(413))
         return await answer(request, outcome)
 
     async def download(self, request: web.Request) -> web.StreamResponse:

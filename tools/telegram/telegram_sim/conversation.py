@@ -49,6 +49,9 @@ class Dialog(Conversation):
         self.user = user
         self.started = False
         self.blocked = False
+        self.keyboard: list[list[str]] = []  # the reply keyboard, as texts
+        self.notice = ""  # what answerCallbackQuery said last
+        self.notice_at = 0.0
         self.writable_until = 0.0  # a join request opens the chat for five minutes (M2)
 
     def as_json(self) -> dict[str, Any]:

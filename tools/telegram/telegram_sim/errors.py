@@ -11,6 +11,7 @@ TITLES = {
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    413: "Request Entity Too Large",
     429: "Too Many Requests",
     500: "Internal Server Error",
 }

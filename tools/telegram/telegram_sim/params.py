@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from telegram_sim.errors import ApiError, bad_request
+from telegram_sim.errors import bad_request
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,6 @@ async def read_multipart(request: web.Request, values: dict[str, Any]) -> Params
             else:
                 kind = part.headers.get("Content-Type", "application/octet-stream")
                 uploads[part.name] = Upload(part.filename, kind, content)
-    except ValueError as error:
-        raise ApiError(400, "can't parse multipart request") from error
+    except (ValueError, HttpProcessingError) as error:
+        raise bad_request("can't parse multipart request") from error
     return Params(values, uploads)

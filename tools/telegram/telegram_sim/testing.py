@@ -21,6 +21,16 @@ LOOPBACK = "127.0.0.1"
 Json = dict[str, Any]
 
 
+async def until(holds: Callable[[], Awaitable[bool] | bool], *, within: float = 10.0) -> None:
+    """Asks until the answer is yes, for what gives no signal of its own."""
+    async with asyncio.timeout(within):
+        while True:
+            answer = holds()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.005)
+
+
 class Simulation:
     """A running server on a free port, with a client for both of its APIs."""
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from aiohttp import web
-from telegram_sim.testing import Posted, Receiver
+from telegram_sim.testing import Posted, Receiver, until
 
 
 def in_turn(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[Posted], Awaitable[web.Response]]:
@@ -29,23 +29,19 @@ async def hook(scene: Any, receiver: Receiver, **more: Any) -> None:
 
 async def delivered(scene: Any, count: int) -> list[dict[str, Any]]:
     """Waits until so many updates are delivered, on the queue's own word."""
-    async with asyncio.timeout(10):
-        while True:
-            path = f"updates?bot_id={scene.bot_id}&state=delivered"
-            found: list[dict[str, Any]] = (await scene.sim.admin("GET", path))["updates"]
-            if len(found) >= count:
-                return found
-            await asyncio.sleep(0.01)
+    history = scene.sim.stage.world.bots[scene.bot_id].updates.history
+    await until(lambda: sum(record.state == "delivered" for record in history.entries) >= count)
+    path = f"updates?bot_id={scene.bot_id}&state=delivered"
+    found: list[dict[str, Any]] = (await scene.sim.admin("GET", path))["updates"]
+    return found
 
 
 async def webhook_info(scene: Any, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Asks until getWebhookInfo says what is awaited."""
-    async with asyncio.timeout(10):
-        while True:
-            found: dict[str, Any] = await scene.ok("getWebhookInfo")
-            if holds(found):
-                return found
-            await asyncio.sleep(0.01)
+    bot = scene.sim.stage.world.bots[scene.bot_id]
+    await until(lambda: holds(bot.webhook_info()))
+    info: dict[str, Any] = await scene.ok("getWebhookInfo")
+    return info
 
 
 async def test_an_update_arrives_with_the_secret_and_counts_as_delivered(scene: Any, receiver: Receiver) -> None:

@@ -104,7 +104,9 @@ def join_request(stage: Stage, form: Form) -> dict[str, Any]:
 
 
 def ask(stage: Stage, group: Group, user_id: int, link: InviteLink | None, form: Form) -> dict[str, Any]:
-    """The request itself."""
+    """The request itself; who waits already cannot ask again."""
+    if user_id in group.requests:
+        raise AdminError("the user has asked already", status=409)
     request = JoinRequest(user_id, int(stage.world.clock.now()), link, form.maybe_text("bio"))
     return {"update_ids": ask_to_join(stage.world, group, request)}
 

@@ -45,6 +45,26 @@ def read_markup(markup: Any) -> Markup | None:
     return {"inline_keyboard": read} if read else None
 
 
+def read_reply_keyboard(markup: Any) -> list[list[str]] | None:
+    """The texts of a reply keyboard, an empty list when it is taken away, None when nothing changes."""
+    if not isinstance(markup, dict):
+        return None
+    if markup.get("remove_keyboard") is True:
+        return []
+    rows = markup.get("keyboard")
+    if not isinstance(rows, list):
+        return None
+    return [[text_of(button) for button in row] for row in rows if isinstance(row, list) and row]
+
+
+def text_of(button: Any) -> str:
+    """A reply button is a string or an object with a text."""
+    text = button.get("text") if isinstance(button, dict) else button
+    if not isinstance(text, str) or not text:
+        raise bad_request("can't parse keyboard button: Can't find field \"text\"")
+    return text
+
+
 def read_button(button: Any) -> dict[str, Any]:
     """One inline button with exactly one thing to do."""
     if not isinstance(button, dict):

@@ -21,7 +21,6 @@ def link_entity(url: str) -> Entity | None:
 
 def normal_url(url: str) -> str | None:
     """With a scheme and at least a slash for a path; None when the host cannot be one."""
-    url = url.strip()
     if not url or any(letter.isspace() for letter in url):
         return None
     try:

@@ -15,4 +15,6 @@ def answer_callback_query(call: Call) -> bool:
         raise bad_request("query is too old and response timeout expired or query ID is invalid")
     if len(call.params.text("text")) > TEXT_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
+    dialog = call.world.dialog(call.bot, call.world.users[query.user_id])
+    dialog.notice, dialog.notice_at = call.params.text("text"), call.world.clock.now()
     return True

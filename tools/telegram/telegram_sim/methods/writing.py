@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from telegram_sim.conversation import Conversation, Message
+from telegram_sim.conversation import Conversation, Dialog, Message
 from telegram_sim.errors import bad_request
 from telegram_sim.groups import GENERAL_TOPIC, Group
 from telegram_sim.markup.builder import Entity, utf16_length
 from telegram_sim.markup.compose import compose
-from telegram_sim.markup.keyboards import read_markup
+from telegram_sim.markup.keyboards import read_markup, read_reply_keyboard
 from telegram_sim.methods.call import Call
 from telegram_sim.params import Params
 from telegram_sim.permissions import check_can_write
@@ -22,9 +22,12 @@ CAPTION_LIMIT = 1024
 def write(call: Call, place: Conversation, content: Mapping[str, Any], *, kind: str = "text") -> Message:
     """Stores the bot's message in a chat it may write to."""
     message = draft(call, place, content, kind=kind)
-    markup = read_markup(call.params.structure("reply_markup"))
+    given = call.params.structure("reply_markup")
+    markup, keyboard = read_markup(given), read_reply_keyboard(given)
     if markup:
         message["reply_markup"] = markup
+    if keyboard is not None and isinstance(place, Dialog):
+        place.keyboard = keyboard
     message["message_id"] = place.next_message_id()
     return place.store(message)
 
