@@ -5,36 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.util.types import Attributes
-
-from common.telemetry.redact import redact
-
-_EXCEPTION_TEXT = ("exception.message", "exception.stacktrace")
-
-
-class SafeExporter(SpanExporter):
-    """Drops exception texts and redacts attributes on their way out, whatever instrumentation put there."""
-
-    def __init__(self, inner: SpanExporter) -> None:
-        self._inner = inner
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Runs in the exporter's thread, so what it costs is not on a request's path."""
-        return self._inner.export([_safe(span) for span in spans])
-
-    def shutdown(self) -> None:
-        """Passes on."""
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Passes on."""
-        return self._inner.force_flush(timeout_millis)
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 class Telemetry:
@@ -77,35 +52,10 @@ def start_tracing(service: str) -> Telemetry:
     if isinstance(current, TracerProvider):
         return Telemetry(current)
     # Imported late: protobuf and requests cost cold-start time that an untraced process need not pay.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from common.telemetry.otlp import SafeExporter
 
     resource = Resource.create({"service.name": service, "service.namespace": "muster"})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(SafeExporter(OTLPSpanExporter())))
+    provider.add_span_processor(BatchSpanProcessor(SafeExporter()))
     trace.set_tracer_provider(provider)
     return Telemetry(provider)
-
-
-def _safe(span: ReadableSpan) -> ReadableSpan:
-    return ReadableSpan(
-        name=redact(span.name),
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=_clean(span.attributes),
-        events=[Event(e.name, _clean(e.attributes), e.timestamp) for e in span.events],
-        links=span.links,
-        kind=span.kind,
-        status=trace.Status(span.status.status_code),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
-def _clean(attributes: Attributes) -> Attributes:
-    return {
-        key: redact(value) if isinstance(value, str) else value
-        for key, value in (attributes or {}).items()
-        if key not in _EXCEPTION_TEXT
-    }
