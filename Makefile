@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down logs reset smoke test check lock
+.PHONY: help setup up down logs reset smoke test test-fast check lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ smoke: ## up on free ports, first message answered, down again; one line
 
 test: ## everything: check, then all tests on each Python found
 	@$(STACK) test
+
+test-fast: ## the tests only, on the default Python (make test-fast ARGS="libs/common -x")
+	@$(STACK) test --fast -- $(ARGS)
 
 check: ## format, lint, import rules, types
 	@$(STACK) check

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from stack import suite
+from stack.check import check_command
 from stack.down import down_command, logs_command, reset_command
 from stack.errors import StackError
 from stack.locks import lock_command
@@ -17,6 +19,7 @@ from stack.up import up_command
 VERBS: Final = (
     ("up", up_command, "the whole system, until Ctrl-C"),
     ("smoke", smoke_command, "up, one message, down; one line"),
+    ("check", check_command, "format, lint, import rules, types"),
     ("down", down_command, "stop what runs"),
     ("reset", reset_command, "stop, and delete this checkout's data"),
 )
@@ -27,6 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
     commands = parser.add_subparsers(required=True)
     servers.add_parser(commands)
+    suite.add_parser(commands)
     for name, act, text in VERBS:
         commands.add_parser(name, help=text).set_defaults(act=act)
     logs = commands.add_parser("logs", help="follow the logs")

@@ -15,7 +15,7 @@ from stack.style import Style
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PLAIN_FRAMES: Final = "|/-\\"
 ERASE: Final = "\r\x1b[K"
-TITLE_COLUMNS: Final = 46
+TITLE_COLUMNS: Final = 54
 
 
 class Step:

@@ -15,6 +15,7 @@ from stack.keeper import sweep
 from stack.logs import Follower, tails
 from stack.servers.accounts import outside_home
 from stack.servers.docker import remove_containers
+from stack.services import WATCHED
 from stack.signals import EndRequested, ends_raise
 from stack.state import state_directory
 
@@ -68,11 +69,11 @@ def reset_command(arguments: argparse.Namespace) -> int:
 def logs_command(arguments: argparse.Namespace) -> int:
     """The end of the logs and what follows, until Ctrl-C."""
     console, logs = Console(), state_directory() / "logs"
-    names = arguments.names or sorted(file.stem for file in logs.glob("*.log"))
+    names = arguments.names or list(WATCHED)
     missing = [name for name in names if not (logs / f"{name}.log").exists()]
-    if missing or not names:
+    if missing:
         known = ", ".join(sorted(file.stem for file in logs.glob("*.log"))) or "none yet"
-        raise StackError(f"no log of {', '.join(missing) or 'anything'}; there are: {known}")
+        raise StackError(f"no log of {', '.join(missing)}; there are: {known}")
     stopped = threading.Event()
     try:
         with ends_raise():

@@ -75,6 +75,12 @@ def tails(logs: Path, names: Iterable[str], *, lines: int | None) -> list[Tail]:
     return found
 
 
+def rotate(logs: Path) -> None:
+    """Put the last run's logs aside, one generation of them, so that a log is that of one run."""
+    for file in [*logs.glob("*.log"), *logs.glob("*.jsonl")]:
+        file.rename(file.with_name(f"{file.name}.1"))
+
+
 def render(name: str, line: str, style: Style) -> str:
     """One line for a person: time, who, level where it matters, message, what else it says."""
     head = style.service(name, f"{name:<{NAME_COLUMNS}}")
@@ -84,9 +90,9 @@ def render(name: str, line: str, style: Style) -> str:
     level = str(fields.get("level", "info"))
     message = style.paint(str(fields.get("message", "")), LEVELS.get(level))
     more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in LEFT_OUT)
-    time = str(fields.get("time", ""))[11:23]
+    time = style.paint(str(fields.get("time", ""))[11:23], "dim")
     mark = "" if level in {"info", "debug"} else style.paint(level.upper() + " ", LEVELS.get(level))
-    return f"{style.paint(time, 'dim')} {head} {mark}{message} {style.paint(more, 'dim')}".rstrip()
+    return " ".join(part for part in (time, head, mark + message, style.paint(more, "dim")) if part)
 
 
 def _fields(line: str) -> Mapping[str, Any] | None:

@@ -26,6 +26,7 @@ from stack.keeper import Child, Keeper, Program, wait_until
 from stack.ports import LOOPBACK, free_ports
 
 SERVICES: Final = ("ingress", "tgms", "sender", "dm")
+WATCHED: Final = (*SERVICES, "telegram")  # whose logs a person wants to see
 READY_TIMEOUT: Final = 60.0  # seconds
 
 

@@ -15,16 +15,15 @@ from stack.demo import answered, first_message
 from stack.errors import StackError
 from stack.holder import AlreadyRunningError, hold
 from stack.keeper import sweep
-from stack.logs import Follower, tails
+from stack.logs import Follower, rotate, tails
 from stack.servers import Wish
-from stack.services import SERVICES
+from stack.services import WATCHED
 from stack.signals import EndRequested, ends_raise
 from stack.spans import Span
 from stack.state import state_directory
 from stack.system import RealTelegram, System, running
 from stack.waterfall import waterfall
 
-LOGS: Final = (*SERVICES, "telegram")
 QUIET: Final = 0.5  # seconds without a new span: the trace is whole
 BETWEEN: Final = 3.0  # seconds between two pictures, so that a storm of messages leaves the logs readable
 
@@ -46,6 +45,7 @@ def up_command(_: argparse.Namespace) -> int:
 
 def _run(console: Console, state: Path, begun: float) -> None:
     left = sweep(state / "run")
+    rotate(state / "logs")
     if left:
         console.say(f"    ended what a crash had left: {', '.join(left)}")
     try:
@@ -74,7 +74,7 @@ def _show(console: Console, state: Path, system: System, begun: float) -> None:
 def _watch(console: Console, system: System) -> None:
     """Logs in one thread, traces of later messages in this one."""
     stopped = threading.Event()
-    follower = Follower(tails(system.logs, LOGS, lines=None), console.say, console.style, stopped)
+    follower = Follower(tails(system.logs, WATCHED, lines=None), console.say, console.style, stopped)
     thread = threading.Thread(target=follower.follow, name="logs", daemon=True)
     thread.start()
     shown = {span.trace_id for span in system.book.wait(answered, timeout=0) or []}

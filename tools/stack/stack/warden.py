@@ -21,6 +21,7 @@ from typing import IO, Any
 from stack.identity import Identity, descendants, identify
 
 GRACE = 4.0  # seconds between the polite signal and SIGKILL, when nobody is left to see the difference
+ORPHANS = 0.5  # seconds for what a process leaves behind when it has ended in good order
 
 
 class Warden:
@@ -93,11 +94,16 @@ def end_all(watched: Sequence[tuple[Identity, signal.Signals]], grace: float = G
     families = [identity for who, _ in living for identity in _family(who)]
     for who, polite in reversed(living):
         _signal(who, polite)
-    deadline = time.monotonic() + grace
-    while time.monotonic() < deadline and any(who.alive() for who in families):
-        time.sleep(0.02)
+    _wait_for_end([who for who, _ in living], grace)
+    _wait_for_end(families, ORPHANS)
     for who in families:
         _signal(who, signal.SIGKILL)
+
+
+def _wait_for_end(processes: Sequence[Identity], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(who.alive() for who in processes):
+        time.sleep(0.02)
 
 
 def kill_tree(who: Identity) -> None:

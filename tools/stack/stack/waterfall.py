@@ -97,7 +97,7 @@ def place(offset: int, duration: int, length: int, columns: int) -> tuple[int, i
 def _title(spans: Sequence[Span], length: int) -> str:
     count = len(services(spans))
     many = f"{len(spans)} span{'s' * (len(spans) != 1)} over {count} service{'s' * (count != 1)}"
-    return f"trace {spans[0].trace_id}  {length / 1e6:.1f} ms, {many}"
+    return f"{length / 1e6:.1f} ms, {many}, trace {spans[0].trace_id}"
 
 
 def _axis(columns: Columns, milliseconds: float) -> str:
