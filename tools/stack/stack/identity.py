@@ -26,6 +26,14 @@ def identify(pid: int) -> Identity | None:
     return Identity(pid, int(fields[19]))
 
 
+def identify_child(pid: int) -> Identity:
+    """A child of ours that was not waited for: it may have ended, but its pid is nobody else's yet."""
+    fields = _stat(pid)
+    if fields is None:
+        raise ProcessLookupError(pid)
+    return Identity(pid, int(fields[19]))
+
+
 def descendants(pid: int) -> list[int]:
     """Every pid below that one, parents before children, whatever process group they moved to."""
     children: dict[int, list[int]] = {}

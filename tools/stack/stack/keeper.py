@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from stack.errors import StackError
-from stack.identity import Identity, identify
+from stack.identity import Identity, identify_child
 from stack.warden import Warden, end_all, kill_tree
 
 
@@ -87,9 +87,7 @@ class Keeper:
                 group=program.account,
                 extra_groups=None if program.account is None else [],
             )
-            identity = identify(popen.pid)
-            if identity is None:
-                raise StackError(f"{program.name} ended as soon as it was started", log=program.log)
+            identity = identify_child(popen.pid)
             child = Child(program, popen, identity)
             self.warden.watch(identity, program.polite)
             self.children.append(child)
