@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from common.bus.consumer import Consumer, Handler, Limits
+from common.bus.consumer import Consumer, Handler, Limits, Store
 from common.bus.publisher import Publisher
 from common.envelope import Envelope
 from common.queues import JobT, Queue
@@ -55,7 +55,7 @@ class Running:
 
 @asynccontextmanager
 async def consuming(
-    url: str, queue: Queue[JobT], handler: Handler[JobT], store: Shelf, limits: Limits | None = None
+    url: str, queue: Queue[JobT], handler: Handler[JobT], store: Store, limits: Limits | None = None
 ) -> AsyncIterator[Running]:
     """Connected on entry; retries go out through a publisher of its own."""
     publisher = Publisher(url, "muster-test", timeout=5)
