@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from telegram_sim.membership import UpdateIds, show
 from telegram_sim.queue_keys import lifetime, queue_key
 from telegram_sim.update_queue import UpdateRecord
 from telegram_sim.users import User
+from telegram_sim.wire import to_json
 from telegram_sim.world import World
 
 
@@ -116,7 +116,7 @@ class Actors:
         kind = next((name for name in update if name != "update_id"), "unknown")
         now = self.world.clock.now()
         return queue.store(
-            json.dumps({**update, "update_id": number}, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+            to_json({**update, "update_id": number}),
             kind=kind,
             key=queue_key(kind, update.get(kind), bot_id=bot_id),
             now=now,

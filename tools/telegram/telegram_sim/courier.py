@@ -99,6 +99,8 @@ class Courier:
         """At most twice max_connections lanes are loaded: as many stuck lanes stall the bot (W3)."""
         while self.backlog and len(self.lanes) < 2 * self.hook.max_connections:
             record = self.backlog.popleft()
+            if record.expires_at < self.clock.now():
+                self.updates.settle(record, "expired", now=self.clock.now())
             if record.state != "pending":
                 continue
             key: Hashable = record.queue_key or ("own", record.place)

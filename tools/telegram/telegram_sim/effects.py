@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from telegram_sim.bounded import BoundedLog
+from telegram_sim.wire import to_json
 
 
 @dataclass
@@ -52,13 +52,13 @@ class EffectLog:
 
     def __init__(self, keep: int, path: Path | None = None) -> None:
         self.log: BoundedLog[Effect] = BoundedLog(keep)
-        self.file: TextIO | None = path.open("a", encoding="utf-8", buffering=1) if path else None
+        self.file: BinaryIO | None = path.open("ab", buffering=0) if path else None
 
     def append(self, effect: Effect) -> Effect:
-        """Numbers the effect and writes it; line buffering lets a reader follow a live run."""
+        """Numbers the effect and writes it; without a buffer, so that a reader can follow and nothing is lost."""
         effect.seq = self.log.append(effect)
         if self.file:
-            self.file.write(json.dumps(asdict(effect), ensure_ascii=False) + "\n")
+            self.file.write(to_json(vars(effect)) + b"\n")
         return effect
 
     def read(self, since: int, wanted: EffectFilter, limit: int) -> tuple[list[Effect], int]:

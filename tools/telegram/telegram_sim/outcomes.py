@@ -9,6 +9,7 @@ from typing import Any
 
 from telegram_sim.errors import ApiError, flood
 from telegram_sim.faults import FaultRule
+from telegram_sim.wire import to_json
 
 JSON = "application/json"
 HTML = "text/html"
@@ -41,20 +42,15 @@ class Reset:
 Outcome = Reply | Silence | Reset
 
 
-def encode(answer: dict[str, Any]) -> bytes:
-    """JSON as bytes, not escaped more than needed."""
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-
-
 def success(result: Any) -> Reply:
     """200 with the result."""
-    return Reply(200, encode({"ok": True, "result": result}))
+    return Reply(200, to_json({"ok": True, "result": result}))
 
 
 def refusal(error: ApiError) -> Reply:
     """An error's JSON; a 429 says its seconds in a header too."""
     after = error.parameters.get("retry_after")
-    return Reply(error.code, encode(error.body()), headers={"Retry-After": str(after)} if after else {})
+    return Reply(error.code, to_json(error.body()), headers={"Retry-After": str(after)} if after else {})
 
 
 def page(status: int, title: str, headers: dict[str, str] | None = None) -> Reply:
@@ -64,7 +60,7 @@ def page(status: int, title: str, headers: dict[str, str] | None = None) -> Repl
 
 def spoil(rule: FaultRule, whole: Reply | None) -> Outcome:
     """The fault's outcome; `whole` is the true answer of a call that took effect."""
-    body = whole.body if whole else encode({"ok": True, "result": True})
+    body = whole.body if whole else to_json({"ok": True, "result": True})
     made: dict[str, Callable[[], Outcome]] = {
         "http_500": lambda: refusal(ApiError(500)),
         "restart_500": lambda: refusal(ApiError(500, "restart")),
@@ -78,7 +74,7 @@ def spoil(rule: FaultRule, whole: Reply | None) -> Outcome:
         "garbage": lambda: Reply(200, b'\x00\xff{"ok":tru'),
         "unknown_fields": lambda: Reply(200, with_unknown_fields(body)),
         "sent_deleted": lambda: refusal(ApiError(500, "sent message was immediately deleted")),
-        "error": lambda: Reply(rule.error_code, encode(ordered_error(rule))),
+        "error": lambda: Reply(rule.error_code, to_json(ordered_error(rule))),
     }
     return made[rule.kind]()
 
@@ -95,4 +91,4 @@ def with_unknown_fields(body: bytes) -> bytes:
     answer["x_new_field"] = {"nested": [1, 2.5, None]}
     if isinstance(answer.get("result"), dict):
         answer["result"] |= {"x_new_field": [{"deep": True}], "link_preview_options": "automatic"}
-    return encode(answer)
+    return to_json(answer)

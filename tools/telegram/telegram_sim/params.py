@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from telegram_sim.errors import bad_request
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Params:
             return default
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0
 
     def flag(self, name: str) -> bool:
@@ -63,7 +66,7 @@ class Params:
             return None
         try:
             return json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise bad_request(f"can't parse {name.replace('_', ' ')} JSON object") from error
 
     def for_log(self) -> dict[str, Any]:
@@ -85,8 +88,16 @@ async def read_params(request: web.Request) -> Params:
     if request.content_type == "multipart/form-data":
         return await read_multipart(request, values)
     if request.content_type == "application/x-www-form-urlencoded":
-        values.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
+        values.update(await read_urlencoded(request))
     return Params(values)
+
+
+async def read_urlencoded(request: web.Request) -> dict[str, Any]:
+    """A form's fields."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError) as error:
+        raise bad_request("strings must be encoded in UTF-8") from error
 
 
 def parse_json_body(body: bytes) -> dict[str, Any]:
@@ -99,7 +110,17 @@ def parse_json_body(body: bytes) -> dict[str, Any]:
         raise bad_request("can't parse request body as JSON") from error
     if not isinstance(parsed, dict):
         raise bad_request("can't parse request body as JSON object")
+    if SURROGATE.search(body):
+        check_encodable(parsed)
     return parsed
+
+
+def check_encodable(parsed: dict[str, Any]) -> None:
+    """Half a surrogate pair is no text."""
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise bad_request("strings must be encoded in UTF-8") from error
 
 
 async def read_multipart(request: web.Request, values: dict[str, Any]) -> Params:

@@ -27,12 +27,13 @@ class PostOffice:
         self.local = local
         self.execute: Execute | None = None
         self.couriers: dict[int, Courier] = {}
+        self.retired: list[Courier] = []
 
     def attach(self, bot: Bot, hook: Webhook) -> None:
         """Delivers a bot's pending and future updates to the webhook."""
         self.detach(bot)
         bot.webhook = hook
-        hooks = Hooks(execute=lambda answer: self.reply(bot, answer), forget=lambda: self.detach(bot))
+        hooks = Hooks(execute=lambda answer: self.reply(bot, answer), forget=lambda: self.forget(bot, hook))
         self.couriers[bot.id] = Courier(hook, bot.updates, self.postman, self.clock, self.rng, hooks)
 
     def detach(self, bot: Bot) -> None:
@@ -41,6 +42,12 @@ class PostOffice:
         courier = self.couriers.pop(bot.id, None)
         if courier:
             courier.detach()
+            self.retired = [old for old in (*self.retired, courier) if old.deliveries]
+
+    def forget(self, bot: Bot, hook: Webhook) -> None:
+        """Ends a webhook that was Gone for too long, unless another took its place."""
+        if bot.webhook is hook:
+            self.detach(bot)
 
     async def reply(self, bot: Bot, answer: Answer) -> None:
         """Runs the method call that a webhook's answer may carry; nobody hears its result (W9)."""
@@ -64,5 +71,6 @@ class PostOffice:
 
     async def stop(self) -> None:
         """Ends all couriers."""
-        await asyncio.gather(*(courier.stop() for courier in self.couriers.values()))
+        await asyncio.gather(*(courier.stop() for courier in (*self.couriers.values(), *self.retired)))
         self.couriers.clear()
+        self.retired.clear()

@@ -57,8 +57,10 @@ class Postman:
                 return await read_answer(response)
         except TimeoutError:
             return Answer(0, "Read timeout expired", keeps_connection=False)
-        except aiohttp.ClientConnectorError as error:
-            return Answer(0, f"Connection refused: {error.os_error.strerror}", keeps_connection=False)
+        except aiohttp.ClientConnectorDNSError:
+            return Answer(0, "Failed to resolve host: Name or service not known", keeps_connection=False)
+        except aiohttp.ClientConnectorError:
+            return Answer(0, "Connection refused", keeps_connection=False)
         except (aiohttp.ClientError, ValueError) as error:
             return Answer(0, f"Connection closed: {type(error).__name__}", keeps_connection=False)
 

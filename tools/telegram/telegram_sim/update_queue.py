@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from telegram_sim.bounded import BoundedLog
 from telegram_sim.queue_keys import is_allowed, lifetime, queue_key
+from telegram_sim.wire import to_json
 
 BACKLOG_CAP = 100_000  # updates kept per bot (W7)
 
@@ -39,8 +39,7 @@ class UpdateRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The admin API's view, without the body."""
-        view = asdict(self)
-        del view["body"], view["place"]
+        view = {name: value for name, value in vars(self).items() if name not in {"body", "place"}}
         return view | {"attempts": len(self.status_codes)}
 
 
@@ -60,7 +59,7 @@ class UpdateQueue:
         """Stores an update unless allowed_updates or the backlog's cap forbids it."""
         if not is_allowed(kind, self.allowed) or len(self.pending) >= BACKLOG_CAP:
             return None
-        body = json.dumps({"update_id": self.next_update_id, kind: payload}, ensure_ascii=False).encode()
+        body = to_json({"update_id": self.next_update_id, kind: payload})
         key = queue_key(kind, payload, bot_id=self.bot_id)
         return self.store(body, kind=kind, key=key, now=now, expires_at=now + lifetime(kind) / scale)
 

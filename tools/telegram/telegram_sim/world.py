@@ -104,6 +104,12 @@ class World:
         number = user_id or self.next_user_id
         if number in self.bots:
             raise AdminError(f"{number} is a bot", status=409)
+        known = self.users.get(number)
+        if known:
+            known.first_name = first_name or known.first_name
+            known.last_name, known.username = last_name or known.last_name, username or known.username
+            known.language_code = language_code or known.language_code
+            return known
         self.users[number] = User(number, first_name or f"User {number}", last_name, username, language_code)
         return self.users[number]
 

@@ -117,3 +117,9 @@ async def test_reset_forgets_all_and_stops_the_webhooks(scene: Any, receiver: Re
     assert scene.sim.stage.office.couriers == {}
     assert await scene.sim.refused(scene.token, "getMe") == (401, "Unauthorized")
     assert (await scene.sim.admin("GET", "effects"))["effects"] == []
+
+
+async def test_a_user_who_is_renamed_keeps_their_chats(scene: Any) -> None:
+    await scene.sim.admin("POST", "users", id=scene.user_id, first_name="Ada L", username="ada")
+    sent = await scene.ok("sendMessage", chat_id=scene.user_id, text="x")
+    assert (sent["chat"]["first_name"], sent["chat"]["username"]) == ("Ada L", "ada")

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 from telegram_sim.testing import Posted, Receiver, until
+from telegram_sim.webhook import Webhook
 
 
 def in_turn(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[Posted], Awaitable[web.Response]]:
@@ -294,3 +295,34 @@ async def test_pending_updates_go_to_a_later_webhook_unless_they_are_dropped(sce
     await scene.ok("deleteWebhook", drop_pending_updates=True)
     assert (await scene.ok("getWebhookInfo"))["pending_update_count"] == 0
     assert await scene.updates() == []
+
+
+async def test_a_new_webhook_is_not_ended_by_what_the_old_one_answers(fast_scene: Any, receiver: Receiver) -> None:
+    """The old webhook's delivery is still in flight when the new one is set."""
+    release = asyncio.Event()
+
+    async def script(posted: Posted) -> web.Response:
+        if receiver.posts[0] is posted:
+            await release.wait()
+        return web.Response()
+
+    receiver.script = script
+    await hook(fast_scene, receiver)
+    await fast_scene.say("x")
+    await receiver.take(1)
+    bot = fast_scene.sim.stage.world.bots[fast_scene.bot_id]
+    old = bot.webhook
+    fast_scene.sim.stage.office.attach(bot, Webhook(receiver.url))
+    fast_scene.sim.stage.office.forget(bot, old)
+    assert bot.webhook is not None
+    await receiver.take(1)
+    release.set()
+
+
+async def test_updates_that_expired_while_they_waited_are_never_sent(fast_scene: Any, receiver: Receiver) -> None:
+    queue = fast_scene.sim.stage.world.bots[fast_scene.bot_id].updates
+    queue.store(b'{"update_id": 1}', kind="message", key=5, now=0.0, expires_at=1.0)
+    await fast_scene.say("fresh")
+    await hook(fast_scene, receiver)
+    (posted,) = await receiver.take(1)
+    assert posted.update["message"]["text"] == "fresh"

@@ -62,7 +62,7 @@ async def test_webhook_info_and_omitted_allowed_updates(scene: Any) -> None:
     assert (info["max_connections"], info["allowed_updates"]) == (40, ["chat_member", "message"]), "W11"
 
 
-@pytest.mark.parametrize("url", ["ftp://a.b/c", "nonsense", "https://"])
+@pytest.mark.parametrize("url", ["ftp://a.b/c", "nonsense", "https://", "http://[::1", "http://a:99999/"])
 async def test_urls_that_are_none(scene: Any, url: str) -> None:
     code, description = await scene.refused("setWebhook", url=url)
     assert (code, description.startswith("Bad Request: bad webhook: ")) == (400, True)

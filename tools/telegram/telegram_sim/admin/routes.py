@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from telegram_sim.admin import accounts, chats, controls, traffic, tuning
 from telegram_sim.admin.form import Form, read_form
 from telegram_sim.errors import AdminError
 from telegram_sim.stage import Stage
+from telegram_sim.wire import to_json
 
 Verb = Callable[[Stage, Form], dict[str, Any] | Awaitable[dict[str, Any]]]
 
@@ -94,5 +94,4 @@ def serve(stage: Stage, verb: Verb) -> Callable[[web.Request], Awaitable[web.Res
 
 def answer_json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
     """JSON that keeps every script readable."""
-    body = json.dumps(answer, ensure_ascii=False).encode()
-    return web.Response(status=status, body=body, content_type="application/json")
+    return web.Response(status=status, body=to_json(answer), content_type="application/json")

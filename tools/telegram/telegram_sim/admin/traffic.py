@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from telegram_sim.admin.form import Form
@@ -46,19 +46,19 @@ def show_effects(stage: Stage, form: Form) -> dict[str, Any]:
     """GET /admin/effects."""
     wanted = EffectFilter(form.maybe_integer("bot_id"), form.maybe_integer("chat_id"), form.maybe_text("method"))
     effects, following = stage.world.effects.read(form.integer("since", 0), wanted, form.integer("limit", 1000))
-    return {"effects": [asdict(effect) for effect in effects], "next": following}
+    return {"effects": [vars(effect) for effect in effects], "next": following}
 
 
 def show_updates(stage: Stage, form: Form) -> dict[str, Any]:
     """GET /admin/updates: `since` is an update id, and those above it are shown."""
     queue = stage.world.bot(form.integer("bot_id")).updates
-    state, since = form.maybe_text("state"), form.maybe_integer("since")
-    records = [
+    state, since, limit = form.maybe_text("state"), form.maybe_integer("since"), form.maybe_integer("limit")
+    records = (
         record
         for record in queue.history.entries
         if (state is None or record.state == state) and (since is None or record.update_id > since)
-    ]
-    return {"updates": [record.as_json() for record in records]}
+    )
+    return {"updates": [record.as_json() for record in islice(records, limit)]}
 
 
 def inject(stage: Stage, form: Form) -> dict[str, Any]:

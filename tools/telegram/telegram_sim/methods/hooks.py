@@ -48,14 +48,18 @@ def get_webhook_info(call: Call) -> dict[str, Any]:
 
 def check_url(url: str, *, local: bool) -> None:
     """HTTPS on one of four ports, which a local server does not ask for (W2)."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError as error:
+        raise bad_request("bad webhook: invalid webhook URL specified") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise bad_request("bad webhook: invalid webhook URL specified")
     if local:
         return
     if parts.scheme != "https":
         raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
-    if (parts.port or 443) not in PUBLIC_PORTS:
+    if port not in PUBLIC_PORTS:
         raise bad_request("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
 
 
