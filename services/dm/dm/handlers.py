@@ -8,7 +8,7 @@ from typing import Any
 from aiogram import Dispatcher
 from aiogram.types import Update, User
 from common.bus.publisher import envelope
-from common.errors import Reject
+from common.errors import Reject, RetryLater
 from common.ids import ChatId, UserId, update_job_id
 from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE
@@ -49,12 +49,19 @@ class PrivateUpdates:
                 return await self._step_back(tx, job)
             if await inbox.mark(tx, job.bot_id, job.update_id):
                 pending = await self._decide(tx, job, update)
-                await replies.add(tx, pending)
+                await replies.add(tx, pending, self._speaker.owner)
             else:
-                pending = await replies.claim_unsettled(tx, job.bot_id, job.update_id)
+                pending = await self._unsaid(tx, job)
             if first is not None:
                 await outbox.handled(tx, job.order)
         return await self._speaker.say(pending)
+
+    async def _unsaid(self, tx: Tx, job: ProcessPrivateMessage) -> list[Reply]:
+        pending = await replies.claim(tx, job.bot_id, job.update_id, self._speaker.owner)
+        if not pending and await replies.unsettled(tx, job.bot_id, job.update_id):
+            # Duplicates may lie in two processes: only when the other's claim is over its replies are ours to say.
+            raise RetryLater(replies.CLAIM / 2, "another process is answering", counts=False)
+        return pending
 
     async def _step_back(self, tx: Tx, job: ProcessPrivateMessage) -> None:
         """An earlier update of this user is on its way: this one waits in the outbox, where its followers see it."""

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from datetime import timedelta
 from typing import Any
 
-from common.errors import Reject, RetryLater
+from common.errors import Reject, RetryLater, StoreUnavailable
 from common.ids import UserId
 from common.records import Reply
 from common.registry import BotRegistry
 from common.store import dialogues, replies
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import Flood, NotSent, Stale, TelegramError, TokenRevoked, Transient, Unknown, UserGone
+from common.telegram.errors import (
+    Flood,
+    NotSent,
+    SentDeleted,
+    Stale,
+    TelegramError,
+    TokenRevoked,
+    Transient,
+    Unknown,
+    UserGone,
+)
 from common.telemetry import metrics
+from common.telemetry.redact import describe
 
 # Seconds after the first, second … attempt that Telegram did not take; the last one again and again.
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 30.0, 120.0, 600.0)
 _IN_PLACE = 2.0  # seconds up to which the job waits here, which keeps the order of one user's replies
+_SETTLE_AGAIN = 0.5  # seconds
 _MAX_TRANSIENT = 8  # attempts answered 5xx (telegram.md, table E)
 _log = logging.getLogger(__name__)
 
@@ -31,6 +44,7 @@ class Speaker:
         self._pool = pool
         self._api = api
         self._registry = registry
+        self.owner = uuid.uuid4().hex  # whose claims on replies are this process's
 
     async def say(self, pending: list[Reply]) -> None:
         """In order.
@@ -39,7 +53,12 @@ class Speaker:
         """
         refused: str | None = None
         for reply in pending:
-            refused = await self._say(await self._registry.access(reply.bot_id), reply) or refused
+            try:
+                refused = await self._say(await self._registry.access(reply.bot_id), reply) or refused
+            except RetryLater:
+                async with self._pool.transaction("release replies") as tx:
+                    await replies.release(tx, reply.bot_id, reply.update_id)
+                raise
         if refused:
             raise Reject(f"Telegram refused a reply: {refused}")
 
@@ -49,8 +68,6 @@ class Speaker:
         while True:
             try:
                 result = await self._api.call(access, reply.method, reply.params)
-            except Flood as flood:
-                raise RetryLater(timedelta(seconds=flood.retry_after), "flood", counts=False) from None
             except (NotSent, Transient) as trouble:
                 if isinstance(trouble, Transient) and reply.attempts >= _MAX_TRANSIENT:
                     await self._unknown(reply)
@@ -61,11 +78,8 @@ class Speaker:
                     await self._unknown(reply)
                     return None
                 resent, reply = True, await self._count(reply)
-            except TokenRevoked as error:
-                await self._registry.revoked(reply.bot_id)
-                raise Reject(f"the bot's token was revoked: {error}") from None
             except TelegramError as error:
-                return await self._failed(reply, error)
+                return await self._answered(reply, error)
             else:
                 await self._settle(reply, "sent", message_id=_message_id(result))
                 return None
@@ -81,7 +95,17 @@ class Speaker:
         async with self._pool.transaction("reply again") as tx:
             return await replies.again(tx, reply)
 
-    async def _failed(self, reply: Reply, error: TelegramError) -> str | None:
+    async def _answered(self, reply: Reply, error: TelegramError) -> str | None:
+        """What Telegram said clearly."""
+        match error:
+            case Flood(retry_after=seconds):
+                raise RetryLater(timedelta(seconds=seconds), "flood", counts=False)
+            case TokenRevoked():
+                await self._registry.revoked(reply.bot_id)
+                raise Reject(f"the bot's token was revoked: {error}")
+            case SentDeleted():
+                await self._settle(reply, "sent", reason=error.outcome)
+                return None
         await self._settle(reply, "failed", reason=error.outcome)
         if isinstance(error, UserGone):
             async with self._pool.transaction("user gone") as tx:
@@ -95,9 +119,17 @@ class Speaker:
     async def _settle(
         self, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None
     ) -> None:
+        """Until it is written: handled again, a reply that was said would be said twice."""
         metrics.REPLIES.labels(state).inc()
-        async with self._pool.transaction("settle reply") as tx:
-            await replies.settle(tx, reply, state, message_id=message_id, reason=reason)
+        while True:
+            try:
+                async with self._pool.transaction("settle reply") as tx:
+                    await replies.settle(tx, reply, state, message_id=message_id, reason=reason)
+            except StoreUnavailable as error:
+                _log.warning("a reply's outcome waits", extra={"bot_id": reply.bot_id, "error": describe(error)})
+                await asyncio.sleep(_SETTLE_AGAIN)
+            else:
+                return
 
 
 def _message_id(result: Any) -> int | None:

@@ -91,6 +91,11 @@ class User:
         await self.voice(job)
         return await self.seen(before)
 
+    async def claims_end(self) -> None:
+        """As if the time had passed in which another process may still be answering."""
+        async with self.db.transaction() as tx:
+            await tx.execute("UPDATE replies SET claimed_until = now() WHERE chat_id = $1", self.user_id)
+
     async def seen(self, since: int = 0) -> list[Did]:
         """The bot's calls about this user, and its answers to buttons."""
         effects = (await self.sim.admin("GET", f"effects?bot_id={BOT_ID}&since={since}"))["effects"]

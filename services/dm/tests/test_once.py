@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from common.errors import RetryLater, StoreUnavailable
 from common.ids import update_job_id
 from common.jobs import ProcessPrivateMessage
 from common.store import outbox, replies
@@ -72,6 +73,7 @@ async def test_killed_between_commit_and_send_the_reply_is_said_by_the_next(
     assert len(await ada.rows("feedback")) == 1
     assert await thanks(ada) == []
     ada.voice = new_voice()
+    await ada.claims_end()
     await ada.brings(feedback)
     assert len(await ada.rows("feedback")) == 1
     assert len(await thanks(ada)) == 1
@@ -85,6 +87,7 @@ async def test_killed_between_send_and_record_the_reply_is_said_twice_and_no_mor
         patch.setattr(replies, "settle", dies)
         await dying(ada, feedback)
     ada.voice = new_voice()
+    await ada.claims_end()
     for _ in range(3):
         await ada.brings(feedback)
     assert len(await ada.rows("feedback")) == 1
@@ -106,14 +109,48 @@ async def test_only_what_was_left_unsaid_is_said_again(
     monkeypatch.setattr(ada.voice._speaker._api, "call", dies_at_the_second)
     await dying(ada, job)
     ada.voice = new_voice()
+    await ada.claims_end()
     assert [d.method for d in await ada.brings(job)] == ["editMessageText"]
 
 
-async def test_two_workers_with_the_same_update_do_it_once(
+async def test_three_workers_with_the_same_update_do_and_say_it_once(
     ada: User, feedback: ProcessPrivateMessage, new_voice: NewVoice
 ) -> None:
-    await asyncio.gather(*(new_voice()(feedback) for _ in range(3)))
+    ends = await asyncio.gather(*(new_voice()(feedback) for _ in range(3)), return_exceptions=True)
+    assert all(end is None or isinstance(end, RetryLater) for end in ends)
     assert len(await ada.rows("feedback")) == 1
+    assert len(await thanks(ada)) == 1
+
+
+async def test_what_another_process_may_be_saying_is_left_to_it_until_its_claim_ends(
+    ada: User, feedback: ProcessPrivateMessage, monkeypatch: pytest.MonkeyPatch, new_voice: NewVoice
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ada.voice._speaker._api, "call", dies)
+        await dying(ada, feedback)
+    ada.voice = new_voice()
+    with pytest.raises(RetryLater, match="another process"):
+        await ada.brings(feedback)
+    assert await thanks(ada) == []
+    await ada.claims_end()
+    assert len(await ada.brings(feedback)) == 1
+
+
+async def test_a_reply_whose_record_fails_is_not_said_again(
+    ada: User, feedback: ProcessPrivateMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL away just after the send: the outcome waits in the process."""
+    real, failures = replies.settle, iter([True, True])
+
+    async def fails_twice(*arguments: Any, **named: Any) -> None:
+        if next(failures, False):
+            raise StoreUnavailable
+        await real(*arguments, **named)
+
+    monkeypatch.setattr(replies, "settle", fails_twice)
+    await ada.brings(feedback)
+    assert len(await thanks(ada)) == 1
+    assert (await ada.rows("replies"))[-1]["state"] == "sent"
 
 
 async def test_a_later_update_steps_back_behind_one_that_is_still_on_its_way(ada: User) -> None:

@@ -10,34 +10,61 @@ from common.ids import BotId, UpdateId
 from common.records import Reply
 from common.store.pool import Tx
 
+CLAIM = timedelta(seconds=10)  # longer than one call usually takes; after a kill the next process waits for it
 
-async def add(tx: Tx, replies: Sequence[Reply]) -> None:
-    """As `sending` with one attempt: whoever commits them sends them at once."""
+
+async def add(tx: Tx, replies: Sequence[Reply], owner: str) -> None:
+    """As `sending` with one attempt, claimed: whoever commits them says them at once."""
     await tx.executemany(
-        """INSERT INTO replies (bot_id, update_id, seq, chat_id, method, params) VALUES ($1, $2, $3, $4, $5, $6)""",
-        [(r.bot_id, r.update_id, r.seq, r.chat_id, r.method, r.params) for r in replies],
+        """INSERT INTO replies (bot_id, update_id, seq, chat_id, method, params, claimed_by, claimed_until)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8::interval)""",
+        [(r.bot_id, r.update_id, r.seq, r.chat_id, r.method, r.params, owner, CLAIM) for r in replies],
     )
 
 
-async def claim_unsettled(tx: Tx, bot_id: BotId, update_id: UpdateId) -> list[Reply]:
-    """Those of a redelivered update, counted as one more attempt: how the last one ended nobody knows."""
+async def claim(tx: Tx, bot_id: BotId, update_id: UpdateId, owner: str) -> list[Reply]:
+    """What a redelivered update left unsaid, one attempt more; not what another process may be saying right now."""
     rows = await tx.fetch(
-        """UPDATE replies SET attempts = attempts + 1 WHERE bot_id = $1 AND update_id = $2 AND state = 'sending'
+        """UPDATE replies SET attempts = attempts + 1, claimed_by = $3, claimed_until = now() + $4::interval
+           WHERE bot_id = $1 AND update_id = $2 AND state = 'sending' AND (claimed_by = $3 OR claimed_until <= now())
            RETURNING bot_id, update_id, seq, chat_id, method, params, attempts""",
         bot_id,
         update_id,
+        owner,
+        CLAIM,
     )
     return sorted((Reply(**dict(row)) for row in rows), key=lambda reply: reply.seq)
 
 
+async def unsettled(tx: Tx, bot_id: BotId, update_id: UpdateId) -> bool:
+    """True while a reply of this update is neither said nor given up."""
+    return bool(
+        await tx.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM replies WHERE bot_id = $1 AND update_id = $2 AND state = 'sending')",
+            bot_id,
+            update_id,
+        )
+    )
+
+
+async def release(tx: Tx, bot_id: BotId, update_id: UpdateId) -> None:
+    """What is left unsaid may be said by whoever gets the job next."""
+    await tx.execute(
+        "UPDATE replies SET claimed_until = now() WHERE bot_id = $1 AND update_id = $2 AND state = 'sending'",
+        bot_id,
+        update_id,
+    )
+
+
 async def again(tx: Tx, reply: Reply) -> Reply:
-    """Counts one more attempt before it is made."""
+    """Counts one more attempt before it is made, and keeps the claim."""
     attempts = await tx.fetchval(
-        """UPDATE replies SET attempts = attempts + 1 WHERE bot_id = $1 AND update_id = $2 AND seq = $3
-           RETURNING attempts""",
+        """UPDATE replies SET attempts = attempts + 1, claimed_until = now() + $4::interval
+           WHERE bot_id = $1 AND update_id = $2 AND seq = $3 RETURNING attempts""",
         reply.bot_id,
         reply.update_id,
         reply.seq,
+        CLAIM,
     )
     return replace(reply, attempts=attempts)
 

@@ -97,6 +97,12 @@ class Stale(TelegramError):  # noqa: N818 (a fact)
     outcome = "stale"
 
 
+class SentDeleted(TelegramError):  # noqa: N818 (a fact)
+    """It was sent, and another bot deleted it at once: counts as sent."""
+
+    outcome = "sent_deleted"
+
+
 class TokenRevoked(TelegramError):  # noqa: N818 (a fact)
     """The token is not valid any more: stop this bot."""
 
@@ -188,7 +194,7 @@ def classify(
         case 409:
             return Conflict(f"409 {description[:_MAX_REPORT]}")
         case 500 if "immediately deleted" in description:
-            return Stale("sent, and deleted at once by another bot")
+            return SentDeleted("sent, and deleted at once by another bot")
         case _ if code >= 500:
             return Transient(f"{code} from Telegram")
         case _:

@@ -65,6 +65,8 @@ CREATE TABLE replies (
     params       jsonb NOT NULL,
     state        text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'sent', 'failed', 'unknown')),
     attempts     int NOT NULL DEFAULT 1,
+    claimed_by   text NOT NULL,                  -- the process that says it
+    claimed_until timestamptz NOT NULL,          -- and until when another must wait for it
     message_id   bigint,
     reason       text,
     created_at   timestamptz NOT NULL DEFAULT now(),
