@@ -12,6 +12,8 @@ from aiohttp import web
 from telegram_sim.testing import Posted, Receiver, until
 from telegram_sim.webhook import Webhook
 
+SLACK = 40  # simulated seconds, 2 real ones: a busy machine is late, a wrong schedule is early or out of order
+
 
 def in_turn(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[Posted], Awaitable[web.Response]]:
     """Answers with these statuses one after the other, then 200 for ever."""
@@ -96,7 +98,7 @@ async def test_a_failure_is_retried_at_once_then_after_two_four_and_eight_second
     waits = [(later - earlier) * 20 for earlier, later in pairwise(times)]
     for wait, expected in zip(waits, [0, 2, 4, 8, 16], strict=True):
         assert expected <= wait + 0.1, waits
-        assert wait < expected + 2.5, waits
+        assert wait < expected + SLACK, waits
     record = (await delivered(fast_scene, 2))[-1]
     assert record["status_codes"] == [500, 500, 404, 302, 500, 200]
 
@@ -106,7 +108,7 @@ async def test_retry_after_is_honoured(fast_scene: Any, receiver: Receiver) -> N
     await hook(fast_scene, receiver)
     await fast_scene.say("x")
     first, second = await receiver.take(2)
-    assert 5.9 <= (second.at - first.at) * 20 < 9
+    assert 5.9 <= (second.at - first.at) * 20 < 6 + SLACK
 
 
 async def test_a_refused_connection_is_a_failure_that_is_retried(fast_scene: Any, receiver: Receiver) -> None:
@@ -141,7 +143,7 @@ async def test_a_webhook_that_does_not_answer_in_sixty_seconds_has_failed(fast_s
     await hook(fast_scene, receiver)
     await fast_scene.say("x")
     first, second = await receiver.take(2)
-    assert 0.19 <= second.at - first.at < 1
+    assert 0.19 <= second.at - first.at < 3
     answered.set()
 
 
@@ -196,8 +198,10 @@ async def test_as_many_stuck_chats_as_twice_max_connections_stall_the_bot(scene:
 
 
 async def test_no_more_than_max_connections_at_once(scene: Any, receiver: Receiver) -> None:
-    async def script(_posted: Posted) -> web.Response:
-        await asyncio.sleep(0.02)
+    async def script(posted: Posted) -> web.Response:
+        if receiver.posts[0].body != posted.body:
+            await until(lambda: receiver.most_in_flight >= 3)
+            await asyncio.sleep(0.02)  # A fourth one would come in now.
         return web.Response()
 
     receiver.script = script
