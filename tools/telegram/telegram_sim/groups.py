@@ -10,7 +10,6 @@ from telegram_sim.conversation import Conversation
 from telegram_sim.invites import InviteLink, JoinRequest
 from telegram_sim.members import PERMISSIONS, Member
 
-GENERAL_TOPIC = 1
 KINDS = frozenset({"group", "supergroup", "channel"})
 WORDS = {"group": "group chat", "supergroup": "supergroup chat", "channel": "channel chat"}  # as errors say it
 

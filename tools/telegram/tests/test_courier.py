@@ -240,6 +240,17 @@ async def test_connections_are_kept_alive(scene: Any, receiver: Receiver) -> Non
         await scene.say(text)
     posts = await receiver.take(3)
     assert len({posted.peer for posted in posts}) == 1
+    await delivered(scene, 4)
+    connections = scene.sim.stage.office.couriers[scene.bot_id].connections
+    assert (connections.open, connections.busy) == (1, 0)
+
+    async def closing(_posted: Posted) -> web.Response:
+        return web.Response(headers={"Connection": "close"})
+
+    receiver.script = closing
+    await scene.say("d")
+    await delivered(scene, 5)
+    assert (connections.open, connections.busy) == (0, 0)
 
 
 async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_not(

@@ -276,8 +276,9 @@ async def test_topics(scene: Any) -> None:
     place = {"chat_id": group, "message_thread_id": topic}
     sent = await scene.ok("sendMessage", **place, text="x")
     assert (sent["message_thread_id"], sent["is_topic_message"]) == (topic, True)
-    assert "message_thread_id" not in await scene.ok("sendMessage", chat_id=group, message_thread_id=1, text="general")
+    assert "message_thread_id" not in await scene.ok("sendMessage", chat_id=group, text="general")
     unknown = (400, "Bad Request: message thread not found")
+    assert await scene.refused("sendMessage", chat_id=group, message_thread_id=1, text="general") == unknown
     assert await scene.refused("sendMessage", chat_id=group, message_thread_id=999, text="x") == unknown
     await scene.ok("closeForumTopic", **place)
     await act(scene, group, "promote", bot_id=scene.bot_id, can_invite_users=True)
