@@ -341,3 +341,11 @@ async def test_updates_that_expired_while_they_waited_are_never_sent(fast_scene:
     await hook(fast_scene, receiver)
     (posted,) = await receiver.take(1)
     assert posted.update["message"]["text"] == "fresh"
+
+
+async def test_a_redirect_is_a_failure_and_not_followed(scene: Any, receiver: Receiver) -> None:
+    receiver.script = in_turn(307, headers={"Location": receiver.url})
+    await hook(scene, receiver)
+    await scene.say("x")
+    record = (await delivered(scene, 2))[-1]
+    assert record["status_codes"] == [307, 200]
