@@ -26,6 +26,7 @@ from common.errors import BrokerUnavailable, Reject
 from common.queues import JobT, Queue
 from common.telemetry import metrics
 from common.telemetry.redact import describe
+from common.telemetry.spans import CurrentSpan
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("muster.bus")
@@ -206,13 +207,12 @@ class Consumer(Generic[JobT]):
             metrics.QUEUE_SECONDS.labels(self._queue.name).observe(max(0.0, time.time() - delivery.published_ms / 1000))
         kind = "unknown" if isinstance(job, Reject) else job.kind
         with (
-            _tracer.start_as_current_span(
+            CurrentSpan(
+                _tracer,
                 f"process {self._queue.name}",
-                parent,
-                kind=trace.SpanKind.CONSUMER,
+                trace.SpanKind.CONSUMER,
+                parent=parent,
                 links=tracing.links_of(parent),
-                record_exception=False,
-                set_status_on_exception=False,
                 attributes=tracing.attributes(self._queue.name, "process", delivery.message_id, envelope.job_id)
                 | {"muster.job_kind": kind, "muster.attempt": envelope.attempt},
             ) as span,
