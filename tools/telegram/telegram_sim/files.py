@@ -25,7 +25,6 @@ class StoredFile:
     unique_id: str
     path: str
     name: str
-    kind: str
     mime_type: str
     content: bytes
 
@@ -53,7 +52,7 @@ class FileStore:
         mime = mimetypes.guess_type(upload.filename)[0] or upload.content_type
         digest = hashlib.sha256(upload.content).hexdigest()[:14]
         file_id = "AgAC" + "".join(self.rng.choices(ID_LETTERS, k=60))
-        stored = StoredFile(file_id, f"AQAD{digest}", path, upload.filename, kind, mime, upload.content)
+        stored = StoredFile(file_id, f"AQAD{digest}", path, upload.filename, mime, upload.content)
         self.files[stored.file_id] = self.by_path[path] = stored
         self.held += len(upload.content)
         while (self.held > self.keep_bytes or len(self.files) > MOST_FILES) and len(self.files) > 1:

@@ -45,7 +45,6 @@ class Group(Conversation):
         self.topics: dict[int, Topic] = {}
         self.migrated_to: int | None = None
         self.deleted = False
-        self.slow_mode_delay = 0
 
     def as_json(self) -> dict[str, Any]:
         """The Chat object."""

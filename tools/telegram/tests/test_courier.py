@@ -259,6 +259,7 @@ async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_n
     replies = [
         {"method": "deleteWebhook"},
         {"method": "getMe"},
+        {"method": "noSuchMethod"},
         {"method": "sendMessage", "chat_id": scene.user_id, "text": "from the hook"},
     ]
 
@@ -267,10 +268,11 @@ async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_n
 
     receiver.script = script
     await hook(scene, receiver)
-    for text in "abcd":
+    for text in "abcde":
         await scene.say(text)
-    await receiver.take(4)
-    await delivered(scene, 5)
+    await receiver.take(5)
+    await delivered(scene, 6)
+    await until(lambda: any(effect.via == "webhook" for effect in scene.sim.stage.world.effects.log.entries))
     effects = [effect for effect in await scene.effects() if effect["via"] == "webhook"]
     assert [(effect["method"], effect["status"]) for effect in effects] == [("sendMessage", "ok")]
     assert (await scene.ok("getWebhookInfo"))["url"] == receiver.url

@@ -68,7 +68,7 @@ async def test_privacy_mode(scene: Any) -> None:
         answer = await scene.sim.admin("POST", "messages", chat_id=group, user_id=scene.user_id, text=text, **more)
         seen.append(str(scene.bot_id) in answer["update_ids"])
     assert seen == [False, True, False, True, True, True]
-    scene.sim.stage.world.bots[scene.bot_id].read_all = True
+    await scene.sim.admin("POST", "bots", token=scene.token, can_read_all_group_messages=True)
     answer = await scene.sim.admin("POST", "messages", chat_id=group, user_id=scene.user_id, text="hello")
     assert answer["update_ids"]
     assert (await scene.ok("getMe"))["can_read_all_group_messages"] is True
