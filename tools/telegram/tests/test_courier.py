@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 from aiohttp import web
@@ -351,3 +352,35 @@ async def test_a_redirect_is_a_failure_and_not_followed(scene: Any, receiver: Re
     await scene.say("x")
     record = (await delivered(scene, 2))[-1]
     assert record["status_codes"] == [307, 200]
+
+
+async def test_under_random_failures_every_chat_still_gets_all_in_order(fast_scene: Any, receiver: Receiver) -> None:
+    seed, users, each = 7, 40, 8
+    rng = Random(seed)  # noqa: S311 no secret
+    accepted: dict[int, list[int]] = {}
+
+    async def script(posted: Posted) -> web.Response:
+        roll = rng.random()
+        if roll < 0.1:
+            raise ConnectionResetError
+        if roll < 0.3:
+            return web.Response(status=500)
+        if roll < 0.4:
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        update = posted.update
+        accepted.setdefault(update["message"]["chat"]["id"], []).append(update["update_id"])
+        return web.Response()
+
+    receiver.script = script
+    await fast_scene.sim.admin("POST", "clock", time_scale=500, webhook_timeout=10**5)
+    people = (await fast_scene.sim.admin("POST", "users", count=users))["users"]
+    await hook(fast_scene, receiver)
+    sent: dict[int, list[int]] = {}
+    for _ in range(each):
+        for person in people:
+            answer = await fast_scene.sim.admin(
+                "POST", "messages", bot_id=fast_scene.bot_id, user_id=person["id"], text="x"
+            )
+            sent.setdefault(person["id"], []).append(answer["update_ids"][str(fast_scene.bot_id)])
+    await until(lambda: sum(map(len, accepted.values())) >= users * each)
+    assert accepted == sent, f"seed {seed}"
