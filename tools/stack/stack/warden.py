@@ -82,7 +82,7 @@ def stand_guard(words: IO[str]) -> None:
         elif "remove" in word:
             folders.append(word["remove"])
     end_all(list(watched.values()))
-    for command in commands:
+    for command in reversed(commands):  # what was begun last is undone first
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)

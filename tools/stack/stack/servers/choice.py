@@ -17,7 +17,7 @@ from stack.servers.accounts import server_home
 from stack.servers.docker import POSTGRES, RABBITMQ, Container
 from stack.servers.given import GivenServer
 from stack.servers.model import Place, Report, Server
-from stack.servers.postgres import FAST, PackagedPostgres
+from stack.servers.postgres import CONTAINED, FAST, PackagedPostgres
 from stack.servers.rabbitmq import PackagedRabbit
 
 Way = Literal["docker", "packages"]
@@ -71,9 +71,11 @@ def _private(state: Path, keeper: Keeper, wish: Wish, report: Report) -> tuple[S
         home, password = server_home(state, name), secrets.password(name)
         return Place(home, state / "logs", keeper, ports[name], password, fast=wish.fast)
 
-    options = {**(FAST if wish.fast else {}), **(wish.postgres_options or {})}
+    options = {**CONTAINED, **(FAST if wish.fast else {}), **(wish.postgres_options or {})}
     if way == "docker":
-        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        if not docker.engine_answers():
+            raise StackError("no Docker engine of this machine answers", hint="start it, or MUSTER_SERVERS=packages")
+        words = ["postgres", *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
         return Container(place("postgres"), POSTGRES, words), Container(place("rabbitmq"), RABBITMQ)
     lacking = packages.missing()
     if lacking:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Image:
     volume: str  # where the image keeps its data
     answers: Callable[[int], bool]
     url: str
+    polite: signal.Signals
 
 
 POSTGRES: Final = Image(
@@ -40,6 +42,7 @@ POSTGRES: Final = Image(
     volume="/var/lib/postgresql/data",
     answers=partial(postgres_answers, user=USER, database=USER),
     url="postgresql://{user}:{password}@{host}:{port}/muster",
+    polite=signal.SIGINT,  # a fast shutdown: SIGTERM would wait for the clients
 )
 RABBITMQ: Final = Image(
     server="rabbitmq",
@@ -48,6 +51,7 @@ RABBITMQ: Final = Image(
     volume="/var/lib/rabbitmq",
     answers=rabbitmq_answers,
     url="amqp://{user}:{password}@{host}:{port}/",
+    polite=signal.SIGTERM,
 )
 
 
@@ -71,7 +75,7 @@ class Container:
 
     place: Place
     image: Image
-    options: Sequence[str] = ()  # for the server's command line
+    command: Sequence[str] = ()  # in place of the image's own
     origin: str = "docker"
     child: Child | None = None
 
@@ -121,15 +125,18 @@ class Container:
         words = ["docker", "run", "--name", self.container, "--hostname", "muster", "--stop-timeout", "20"]
         words += ["--label", f"{LABEL}={mark(self.place.root)}", "--volume", f"{self.container}:{self.image.volume}"]
         words += ["--publish", f"{LOOPBACK}:{self.place.port}:{self.image.port}"]
-        words += [word for name in self._secrets() for word in ("--env", name)]
-        words += [self.image.reference, *self.options]
+        words += [word for name in self._settings() for word in ("--env", name)]
+        words += [self.image.reference, *self.command]
         # The values are in the client's environment, not on its command line for every user to read.
-        environment = {**os.environ, **self._secrets()}
-        return Program(self.name, words, self.place.logs / f"{self.name}.log", environment, Path("/"))
+        environment = {**os.environ, **self._settings()}
+        log, polite = self.place.logs / f"{self.name}.log", self.image.polite
+        return Program(self.name, words, log, environment, Path("/"), polite=polite, grace=30.0)
 
-    def _secrets(self) -> Mapping[str, str]:
+    def _settings(self) -> Mapping[str, str]:
         if self.image is POSTGRES:
-            return {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": self.place.password, "POSTGRES_DB": USER}
+            folder = f"{POSTGRES.volume}/cluster"  # said, because images differ in where they keep it
+            login = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": self.place.password}
+            return {**login, "POSTGRES_DB": USER, "PGDATA": folder}
         return {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": self.place.password}
 
 

@@ -29,6 +29,7 @@ ALWAYS: Final[Mapping[str, str]] = {
     "max_connections": "200",
     "timezone": "UTC",
 }
+CONTAINED: Final[Mapping[str, str]] = {"max_connections": ALWAYS["max_connections"]}  # what an image is told of them
 FAST: Final[Mapping[str, str]] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
