@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,9 +42,7 @@ def check(history: History, *, dead_letters: int = 0, ordered: bool = True) -> V
     state_doubled = _state_doubled(history, violations)
     doubled, in_flight = _doubled(history, answers, violations)
     unexpected = _unexpected(history, answers, violations)
-    disordered = _disordered(history.updates, answers.copies)
-    if ordered and disordered:
-        violations.append(f"{disordered} replies to a user came in another order than what they answer")
+    disordered = _disordered(history, answers, violations, blame=ordered)
     _left_over(history, dead_letters, violations)
     return Verdict(
         attempted=len(history.updates),
@@ -105,7 +104,7 @@ def _doubled(history: History, answers: Answers, violations: list[str]) -> tuple
     faults: list[str] = []
     for key, sends in answers.copies.items():
         for first, second in pairwise(sends):
-            excuse = _excuse(first, second, history.disturbances)
+            excuse = _roomiest([d for d in history.disturbances if _between(first, second, d)], excused)
             if excuse is None:
                 faults.append(f"doubled: update {key} was answered at {first.at:.3f} and again at {second.at:.3f}")
             else:
@@ -117,10 +116,13 @@ def _doubled(history: History, answers: Answers, violations: list[str]) -> tuple
     return len(faults), excused.total()
 
 
-def _excuse(first: Send, second: Send, disturbances: Iterable[Disturbance]) -> Disturbance | None:
-    return next(
-        (each for each in disturbances if each.at - IN_FLIGHT <= first.at <= each.back and each.at <= second.at), None
-    )
+def _between(first: Send, second: Send, disturbance: Disturbance) -> bool:
+    return disturbance.at - IN_FLIGHT <= first.at <= disturbance.back and disturbance.at <= second.at
+
+
+def _roomiest(fitting: Sequence[Disturbance], used: Counter[Disturbance]) -> Disturbance | None:
+    """The one that can excuse most beside what it excuses already."""
+    return max(fitting, key=lambda each: each.may_double - used[each], default=None)
 
 
 def _unexpected(history: History, answers: Answers, violations: list[str]) -> int:
@@ -130,17 +132,45 @@ def _unexpected(history: History, answers: Answers, violations: list[str]) -> in
     return len(strangers) + len(answers.unexpected)
 
 
-def _disordered(updates: Iterable[Update], copies: dict[UpdateKey, list[Send]]) -> int:
-    """How many first answers to a user came before the answer to something written earlier."""
-    said: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
-    for update in updates:
+def _overtaken(updates: Iterable[Update], copies: dict[UpdateKey, list[Send]]) -> list[tuple[Update, float]]:
+    """Updates that were first answered after something that the same user wrote later, and when that was."""
+    said: dict[tuple[int, int], list[tuple[Update, float]]] = defaultdict(list)
+    for update in sorted(updates, key=lambda each: each.number, reverse=True):
         if update.key in copies:
-            said[update.bot_id, update.user_id].append((update.number, copies[update.key][0].at))
-    return sum(_inversions([at for _, at in sorted(each)]) for each in said.values())
+            said[update.bot_id, update.user_id].append((update, copies[update.key][0].at))
+    found = []
+    for answered in said.values():
+        earliest = math.inf  # of all that was written later
+        for update, at in answered:
+            if at > earliest:
+                found.append((update, at))
+            earliest = min(earliest, at)
+    return found
 
 
-def _inversions(times: Sequence[float]) -> int:
-    return sum(later < earlier for earlier, later in pairwise(times))
+def _disordered(history: History, answers: Answers, violations: list[str], *, blame: bool) -> int:
+    """A reply that was in flight at a disturbance may be late; as many as could be in flight, and no other."""
+    overtaken = _overtaken(history.updates, answers.copies)
+    late: Counter[Disturbance] = Counter()
+    faults: list[str] = []
+    for update, at in overtaken:
+        excuse = _roomiest([d for d in history.disturbances if d.may_double and _in_flight(update, at, d)], late)
+        if excuse is None:
+            faults.append(f"order: update {update.key} was answered after what its user wrote later")
+        else:
+            late[excuse] += 1
+    over = [
+        f"{count} replies late at one {d.target}, {d.may_double} could be"
+        for d, count in late.items()
+        if count > d.may_double
+    ]
+    if blame:
+        _tell(violations, faults + over)
+    return len(overtaken)
+
+
+def _in_flight(update: Update, said_at: float, disturbance: Disturbance) -> bool:
+    return (update.acked_at or math.inf) <= disturbance.back and disturbance.at <= said_at
 
 
 def _left_over(history: History, dead_letters: int, violations: list[str]) -> None:

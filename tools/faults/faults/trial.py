@@ -78,9 +78,9 @@ async def _under_load(this: Round, fault: Fault) -> None:
 
 
 async def _break(this: Round, fault: Fault) -> None:
-    await this.breathe(1, 2)
+    await this.breathe(0.5, 1)
     await fault.run(this)
-    await this.breathe(1, 2)  # whoever came back shows that it works
+    await this.breathe(0.5, 1)  # whoever came back shows that it works
 
 
 async def _rest(this: Round) -> None:

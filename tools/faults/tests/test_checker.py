@@ -85,6 +85,22 @@ def test_answers_in_another_order_are_counted_and_blamed_where_order_is_promised
     assert check(broken, ordered=False).violations == []
 
 
+def test_a_reply_in_flight_at_a_kill_may_be_late_but_not_more_of_them_than_could_be() -> None:
+    history = good()
+    slow = [replace(send, at=send.at + 5.5) if nth in {1, 2} else send for nth, send in enumerate(history.sends)]
+    late = replace(history, sends=slow)
+    assert check(killed(late, 2.05)).violations == []
+    assert check(killed(late, 2.05)).disordered == 2
+    assert check(killed(late, 2.05, may_double=1)).violations
+    assert check(killed(late, 2.05, may_double=0)).violations
+
+
+def test_a_kill_does_not_excuse_the_order_of_what_was_taken_after_it() -> None:
+    history = good()
+    slow = [replace(send, at=send.at + 2.5) if nth == 5 else send for nth, send in enumerate(history.sends)]
+    assert check(killed(replace(history, sends=slow), 2.0)).violations
+
+
 def test_a_message_that_answers_nothing_is_unexpected() -> None:
     history = good()
     stray = Send(1.5, BOT, USER, 990, "Hello n0000555!")

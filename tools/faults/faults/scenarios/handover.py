@@ -10,16 +10,12 @@ GRACE = 20.0  # seconds, the product's own setting
 
 
 async def rolling_dm(this: Round) -> None:
-    """The next worker starts, then the old one gets SIGTERM, as in a rollout."""
-    old, new = "dm-1", "dm-2"
-    for _ in range(this.trials):
-        await this.rig.start(new)
-        await this.breathe(0.2, 1.0)
-        await _dismiss(this, old, new)
-        old, new = new, old
-    if old != "dm-1":
-        await this.rig.start("dm-1")
-        await _dismiss(this, old, "dm-1")
+    """The next worker starts, then the old one gets SIGTERM, as in a rollout; there and back again."""
+    for _ in range(max(1, this.trials // 2)):
+        for old, new in (("dm-1", "dm-2"), ("dm-2", "dm-1")):
+            await this.rig.start(new)
+            await this.breathe(0.2, 1.0)
+            await _dismiss(this, old, new)
 
 
 async def _dismiss(this: Round, old: str, new: str) -> None:

@@ -23,7 +23,7 @@ from faults.rig import resident
 from faults.round import Round
 from faults.telegram import attempts_of
 
-AT_ONCE = 16  # requests in flight
+AT_ONCE = 32  # requests in flight
 MEMORY = 256.0  # MiB that the ingress may take (F20)
 SLOWER = 0.25  # seconds that the others' p99 may grow to
 
