@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+import asyncpg
+
 from common.errors import MusterError
 from common.store.pool import Pool, Tx
 
@@ -55,12 +57,10 @@ async def migrate(pool: Pool, migrations: Sequence[Migration], *, dry_run: bool 
 
 async def _pending(tx: Tx, migration: Migration, known: set[int]) -> bool:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-    await tx.execute(
-        """CREATE TABLE IF NOT EXISTS schema_migrations (
-               number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-               applied_at timestamptz NOT NULL DEFAULT now())"""
-    )
-    rows = {row["number"]: row for row in await tx.fetch("SELECT number, name, checksum FROM schema_migrations")}
+    rows = await _history(tx)
+    lost = [row["name"] for number, row in rows.items() if number < migration.number and number not in known]
+    if lost:
+        raise MigrationError(f"{lost[0]} was applied and its file is gone: restore it")
     applied = rows.get(migration.number)
     if applied is None:
         newer = [row["name"] for number, row in rows.items() if number > migration.number and number in known]
@@ -74,7 +74,18 @@ async def _pending(tx: Tx, migration: Migration, known: set[int]) -> bool:
     return False
 
 
+async def _history(tx: Tx) -> dict[int, asyncpg.Record]:
+    if await tx.fetchval("SELECT to_regclass('schema_migrations')") is None:
+        return {}
+    return {row["number"]: row for row in await tx.fetch("SELECT number, name, checksum FROM schema_migrations")}
+
+
 async def _apply(tx: Tx, migration: Migration) -> None:
+    await tx.execute(
+        """CREATE TABLE IF NOT EXISTS schema_migrations (
+               number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+               applied_at timestamptz NOT NULL DEFAULT now())"""
+    )
     await tx.execute("SET LOCAL lock_timeout = '5s'")
     await tx.execute(migration.sql)
     await tx.execute(

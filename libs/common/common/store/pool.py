@@ -5,6 +5,7 @@ all time-boxed.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -21,6 +22,7 @@ from common.telemetry.spans import CurrentSpan
 
 Tx: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 _tracer = trace.get_tracer("muster.store")
+_NUL = re.compile(r"(\\\\)|\\u0000")
 
 # What says "the server, not the statement": gone, going, full, or cut off in the middle.
 _SERVER_TROUBLE = (
@@ -125,5 +127,6 @@ async def _nothing(_: object) -> None:
 
 
 def _encode(value: object) -> str:
-    # PostgreSQL stores no NUL in jsonb; Telegram sends none, but anybody may post one (reliability D4).
-    return to_json(value).decode().replace("\\u0000", "")
+    # PostgreSQL stores no NUL in jsonb; Telegram sends none, but anybody may post one (reliability D4). A pair of
+    # backslashes is a user's own backslash, and what follows it is text.
+    return _NUL.sub(lambda found: found[1] or "", to_json(value).decode())

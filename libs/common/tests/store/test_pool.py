@@ -1,0 +1,151 @@
+"""Transactions: what they translate, what they hold, what they give back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+import pytest
+from common.errors import StoreUnavailable
+from common.store.pool import Pool, Tx
+from common.testing.polling import eventually
+from common.testing.postgres import Database, make_pool
+from common.testing.tcp_proxy import TcpProxy
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+async def test_an_error_rolls_everything_back(db: Database) -> None:
+    with pytest.raises(KeyError):
+        await fail_after_insert(db.pool)
+    async with db.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM users") == 0
+
+
+@given(value=json)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(value={"topic": "\\u0000"})
+@example(value="C:\\\\u0000\0")
+async def test_jsonb_gives_back_what_it_was_given_save_nul(db: Database, value: Any) -> None:
+    async with db.transaction() as tx:
+        assert await tx.fetchval("SELECT $1::jsonb", value) == without_nul(value)
+
+
+async def test_a_value_that_no_column_can_hold_is_no_outage(db: Database) -> None:
+    """A consumer holds a job for an outage, for ever: such a job would keep its place in the prefetch."""
+    with pytest.raises(asyncpg.DataError):
+        async with db.transaction() as tx:
+            await tx.execute("SELECT $1::bigint", 2**70)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT pg_terminate_backend(pg_backend_pid())", "SELECT pg_sleep(5)"],
+    ids=["terminated", "too-slow"],
+)
+async def test_the_servers_troubles_have_one_name(db: Database, statement: str) -> None:
+    pool = make_pool(db.url, timeout=0.5)
+    with pytest.raises(StoreUnavailable):
+        async with pool.transaction("test") as tx:
+            await tx.execute(statement)
+    await pool.ping()
+    await pool.close()
+
+
+async def test_nobody_there_is_said_without_the_password() -> None:
+    pool = Pool("postgresql://u:canary@127.0.0.1:1/d", name="t", max_size=1, timeout=1)
+    with pytest.raises(StoreUnavailable) as refused:
+        await pool.ping()
+    assert "canary" not in str(refused.value)
+    await pool.close()
+
+
+async def test_a_wrong_password_is_not_repeated(db: Database) -> None:
+    pool = Pool(db.url.replace("//muster", "//nobody"), name="t", max_size=1, timeout=5)
+    with pytest.raises((StoreUnavailable, asyncpg.PostgresError)):
+        await pool.ping()
+    await pool.close()
+
+
+async def test_waiting_for_a_connection_has_an_end(db: Database) -> None:
+    pool = make_pool(db.url, max_size=1, timeout=0.3)
+    async with pool.transaction("first"):
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await pool.ping()
+        assert time.monotonic() - started < 1
+    await pool.ping()
+    await pool.close()
+
+
+async def test_no_connection_is_opened_before_it_is_needed_nor_more_than_allowed(db: Database) -> None:
+    async with TcpProxy.before(db.url) as proxy:
+        pool = make_pool(proxy.through(db.url), max_size=3)
+        assert proxy.accepted == 0
+        await asyncio.gather(*(pool.ping() for _ in range(20)))
+        assert proxy.accepted <= 3
+        await pool.close()
+        await eventually(lambda: proxy.connections == 0)
+
+
+async def test_concurrent_first_uses_open_one_pool(db: Database) -> None:
+    pool = make_pool(db.url, max_size=1)
+    await asyncio.gather(*(pool.ping() for _ in range(10)))
+    async with pool.transaction("look") as tx:
+        ours = "application_name = 'muster-test' AND datname = current_database()"
+        assert await tx.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}") == 1  # noqa: S608 (our own words)
+    await pool.close()
+
+
+async def test_close_does_not_wait_for_what_hangs(db: Database) -> None:
+    async with TcpProxy.before(db.url) as proxy:
+        pool = make_pool(proxy.through(db.url), timeout=0.3)
+        await pool.ping()
+        proxy.freeze()
+        started = time.monotonic()
+        await pool.close()
+        assert time.monotonic() - started < 1
+
+
+async def test_a_closed_pool_opens_again_when_it_is_asked(db: Database) -> None:
+    await db.pool.close()
+    await db.pool.ping()
+
+
+async def test_a_span_names_the_transaction_and_nothing_of_its_data(db: Database, spans: InMemorySpanExporter) -> None:
+    with trace.get_tracer("test").start_as_current_span("job"), pytest.raises(asyncpg.PostgresError):
+        async with db.transaction() as tx:
+            await tx.execute("SELECT $1::text::int", "canary")
+    [span] = [each for each in spans.get_finished_spans() if each.name == "postgres test"]
+    assert span.kind is trace.SpanKind.CLIENT
+    assert "canary" not in span.to_json()
+
+
+async def fail_after_insert(pool: Pool) -> None:
+    async with pool.transaction("test") as tx:
+        await insert_user(tx)
+        raise KeyError
+
+
+async def insert_user(tx: Tx) -> None:
+    await tx.execute("INSERT INTO users (user_id, first_name) VALUES (1, 'Ada')")
+
+
+def without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {without_nul(key): without_nul(each) for key, each in value.items()}
+    return value
