@@ -7,7 +7,7 @@ STACK := $(PYTHON) tools/bootstrap.py
 .PHONY: help setup up down logs reset smoke test test-fast check lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-27s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## the development environment in .venv, exactly as locked
 	@$(STACK)
@@ -40,3 +40,28 @@ lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versi
 	@$(STACK) lock $(if $(UPGRADE),--upgrade)
 
 # --- further targets (bench-*, faults-*) go below this line, each with its `##` comment ---
+
+FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
+
+.PHONY: faults
+faults: ## break everything while people write (FULL=1: the whole battery, hours; SEED=7 repeats a run)
+	@$(FAULTS)
+
+faults-%:
+	@$(FAULTS) $*
+
+faults-kill-ingress: ## kill -9 of the ingress at random
+faults-kill-dm: ## kill -9 of the dm worker at random
+faults-kill-broker: ## kill -9 of RabbitMQ at random
+faults-kill-postgres: ## kill -9 of PostgreSQL at random
+faults-broker-down: ## RabbitMQ down for 10 s
+faults-postgres-down: ## PostgreSQL down for 10 s
+faults-both-down: ## PostgreSQL and RabbitMQ down for 10 s
+faults-frozen-broker: ## RabbitMQ frozen for 5 s and for 20 s
+faults-duplicates: ## every update 20 times, at three ingresses
+faults-poison: ## bodies from a fuzzer
+faults-poison-chats: ## 200 chats with poison at once
+faults-poison-messages: ## garbage in the queues themselves
+faults-sigterm-dm: ## rollouts of the dm worker by SIGTERM
+faults-tgms-lease: ## the leader killed, or asleep for 10 s
+faults-mix: ## all of it at random
