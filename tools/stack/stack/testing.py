@@ -28,7 +28,8 @@ def frozen(server: Server) -> Iterator[None]:
 def private_servers() -> Iterator[Servers]:
     """Not started yet: a session that asks for one of them does not pay for the other."""
     with temporary_state("muster-test-") as (folder, keeper):
-        yield Servers(*choose(folder, keeper, Wish.private(fast=True), print))
+        # Durable: what was committed has to survive the kill.
+        yield Servers(*choose(folder, keeper, Wish.private(), print))
 
 
 @pytest.fixture

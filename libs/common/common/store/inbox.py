@@ -19,8 +19,8 @@ async def mark(tx: Tx, bot_id: BotId, update_id: UpdateId) -> bool:
 async def prune(tx: Tx, older_than: timedelta) -> int:
     """Rows deleted, at most 10,000 a call, so that no lock is held for long."""
     status = await tx.execute(
-        """DELETE FROM inbox WHERE ctid IN (
-               SELECT ctid FROM inbox WHERE received_at < now() - $1::interval ORDER BY received_at LIMIT 10000)""",
+        """DELETE FROM inbox WHERE ctid = ANY(ARRAY(
+               SELECT ctid FROM inbox WHERE received_at < now() - $1::interval ORDER BY received_at LIMIT 10000))""",
         older_than,
     )
     return int(status.rpartition(" ")[2])

@@ -22,16 +22,18 @@ async def add(tx: Tx, replies: Sequence[Reply], owner: str) -> None:
     )
 
 
-async def claim(tx: Tx, bot_id: BotId, update_id: UpdateId, owner: str) -> list[Reply]:
-    """What a redelivered update left unsaid, one attempt more; not what another process may be saying right now."""
+async def claim(tx: Tx, bot_id: BotId, update_id: UpdateId, owner: str, *, take_over: bool = False) -> list[Reply]:
+    """What an update left unsaid, one attempt more; without `take_over` not what another process may be saying now."""
     rows = await tx.fetch(
         """UPDATE replies SET attempts = attempts + 1, claimed_by = $3, claimed_until = now() + $4::interval
-           WHERE bot_id = $1 AND update_id = $2 AND state = 'sending' AND (claimed_by = $3 OR claimed_until <= now())
+           WHERE bot_id = $1 AND update_id = $2 AND state = 'sending'
+               AND ($5 OR claimed_by = $3 OR claimed_until <= now())
            RETURNING bot_id, update_id, seq, chat_id, method, params, attempts""",
         bot_id,
         update_id,
         owner,
         CLAIM,
+        take_over,
     )
     return sorted((Reply(**dict(row)) for row in rows), key=lambda reply: reply.seq)
 
@@ -86,9 +88,9 @@ async def settle(tx: Tx, reply: Reply, state: str, *, message_id: int | None = N
 async def prune(tx: Tx, older_than: timedelta) -> int:
     """Settled rows deleted, at most 10,000 a call."""
     status = await tx.execute(
-        """DELETE FROM replies WHERE ctid IN (
+        """DELETE FROM replies WHERE ctid = ANY(ARRAY(
                SELECT ctid FROM replies WHERE created_at < now() - $1::interval AND state <> 'sending'
-               ORDER BY created_at LIMIT 10000)""",
+               ORDER BY created_at LIMIT 10000))""",
         older_than,
     )
     return int(status.rpartition(" ")[2])

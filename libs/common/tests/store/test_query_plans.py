@@ -1,0 +1,144 @@
+"""Every hot query finds its rows by an index, on tables as they look after some months."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
+from common.store import bots, dead_letters, dialogues, inbox, leases, outbox, quarantine, replies, users
+from common.store.pool import Tx
+from common.testing.builders import make_envelope, make_person, make_reply
+from common.testing.postgres import Database
+
+ROWS = 20_000
+FILLED = f"""
+INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
+INSERT INTO users (user_id, first_name) SELECT n, 'u' || n FROM generate_series(1, {ROWS}) n;
+INSERT INTO dialogues (bot_id, user_id) SELECT n % 20, n FROM generate_series(1, {ROWS}) n;
+INSERT INTO inbox (bot_id, update_id, received_at)
+    SELECT n % 20, n, now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
+INSERT INTO replies (bot_id, update_id, seq, chat_id, method, params, state, created_at, claimed_by, claimed_until)
+    SELECT n % 20, n, 0, n, 'sendMessage', '{{}}', 'sent', now() - n * interval '1 minute', 'dm', now()
+    FROM generate_series(1, {ROWS}) n;
+INSERT INTO outbox (job_id, queue, kind, body, order_key, order_seq, run_at, published_at)
+    SELECT 'j' || n, 'dm_queue', 'k', 'x', 'user ' || n % 500, n, now() - n * interval '1 s',
+           CASE WHEN n % 10 > 0 THEN now() END FROM generate_series(1, {ROWS}) n;
+INSERT INTO dead_letters (job_id, queue, kind, cause, reason, body, attempt, created_at, resolved_at)
+    SELECT 'j' || n, 'dm_queue', 'k', 'c', 'r', 'x', 1, now() - n * interval '1 minute',
+           CASE WHEN n % 100 > 0 THEN now() END FROM generate_series(1, {ROWS}) n;
+INSERT INTO quarantine (bot_id, digest, body, reason)
+    SELECT n % 20, sha256(n::text::bytea), 'x', 'r' FROM generate_series(1, {ROWS}) n;
+INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
+ANALYZE;
+"""  # noqa: S608 (our own numbers)
+
+
+@dataclass
+class Explainer:
+    """Stands for a transaction: asks for each statement's plan before it is executed."""
+
+    tx: Tx
+    indexes: set[str] = field(default_factory=set)
+    scanned: set[str] = field(default_factory=set)
+
+    async def execute(self, sql: str, *values: Any) -> Any:
+        await self._explain(sql, *values)
+        return await self.tx.execute(sql, *values)
+
+    async def executemany(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        for row in rows:
+            await self.execute(sql, *row)
+
+    async def fetch(self, sql: str, *values: Any) -> Any:
+        await self._explain(sql, *values)
+        return await self.tx.fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: Any) -> Any:
+        await self._explain(sql, *values)
+        return await self.tx.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        await self._explain(sql, *values)
+        return await self.tx.fetchval(sql, *values)
+
+    async def _explain(self, sql: str, *values: Any) -> None:
+        [plan] = json.loads(await self.tx.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))
+        self._walk(plan["Plan"])
+
+    def _walk(self, node: dict[str, Any]) -> None:
+        if "Index Name" in node:
+            self.indexes.add(node["Index Name"])
+        self.indexes.update(node.get("Conflict Arbiter Indexes", ()))
+        if node["Node Type"] == "Seq Scan":
+            self.scanned.add(node["Relation Name"])
+        for inner in node.get("Plans", ()):
+            self._walk(inner)
+
+
+@pytest.fixture
+async def filled(db: Database) -> AsyncIterator[Tx]:
+    async with db.transaction() as tx:
+        await tx.execute(FILLED)
+        yield tx
+
+
+BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))
+REPLY = make_reply(bot_id=BOT, update_id=UPDATE, chat_id=ChatId(7))
+DAY = timedelta(days=1)
+# What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
+QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
+    "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
+    "a person seen": (lambda tx: users.see(tx, make_person(user_id=UserId(7))), {"users_pkey"}),
+    "a dialogue locked": (lambda tx: dialogues.lock(tx, BOT, UserId(7)), {"dialogues_pkey"}),
+    "a dialogue's status": (lambda tx: dialogues.set_status(tx, BOT, UserId(7), "blocked"), {"dialogues_pkey"}),
+    "an update marked": (lambda tx: inbox.mark(tx, BOT, UPDATE), set()),
+    "marks pruned": (lambda tx: inbox.prune(tx, 13 * DAY), {"inbox_received_at"}),
+    "replies claimed": (lambda tx: replies.claim(tx, BOT, UPDATE, "me"), {"replies_pkey"}),
+    "replies left": (lambda tx: replies.unsettled(tx, BOT, UPDATE), {"replies_pkey"}),
+    "replies released": (lambda tx: replies.release(tx, BOT, UPDATE), {"replies_pkey"}),
+    "a reply again": (lambda tx: replies.again(tx, REPLY), {"replies_pkey"}),
+    "a reply settled": (lambda tx: replies.settle(tx, REPLY, "sent"), {"replies_pkey"}),
+    "replies pruned": (lambda tx: replies.prune(tx, 13 * DAY), {"replies_created_at"}),
+    "a job kept": (lambda tx: outbox.add(tx, JOB, order=("user 7", 7)), {"outbox_order"}),
+    "jobs due": (lambda tx: outbox.due(tx, 200), {"outbox_due"}),
+    "the first of an order": (lambda tx: outbox.first(tx, ("user 7", 7)), {"outbox_order"}),
+    "a job handled": (lambda tx: outbox.handled(tx, ("user 7", 7)), {"outbox_order"}),
+    "a job buried": (lambda tx: outbox.buried(tx, JobId("j7")), {"outbox_job"}),
+    "lost messages": (lambda tx: outbox.revive(tx, DAY), {"outbox_published"}),
+    "the backlog": (outbox.backlog, {"outbox_due"}),
+    "a dead letter": (lambda tx: dead_letters.add(tx, JOB, cause="c", reason="r"), set()),
+    "open dead letters": (lambda tx: dead_letters.unresolved(tx, 50), {"dead_letters_open"}),
+    "a replay": (lambda tx: dead_letters.replay(tx, 7), {"dead_letters_pkey"}),
+    "a discard": (lambda tx: dead_letters.discard(tx, 7), {"dead_letters_pkey"}),
+    "a body kept": (lambda tx: quarantine.keep(tx, BOT, b"x", "r"), set()),
+    "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
+    "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
+}
+
+
+async def test_no_query_reads_a_whole_table(filled: Tx) -> None:
+    wrong = {}
+    for name, (query, expected) in QUERIES.items():
+        explainer = Explainer(filled)
+        await query(explainer)
+        if explainer.scanned or not expected <= explainer.indexes:
+            wrong[name] = f"indexes {sorted(explainer.indexes)}, whole tables {sorted(explainer.scanned)}"
+    assert wrong == {}
+
+
+async def test_the_relays_ids_are_found_by_the_primary_key(filled: Tx) -> None:
+    rows = await outbox.due(filled, 20)
+    explainer = Explainer(filled)
+    await outbox.published(explainer, rows)  # type: ignore[arg-type]  # stands for a transaction
+    assert explainer.indexes == {"outbox_pkey"}
+
+
+async def test_the_explainer_sees_a_query_without_an_index(filled: Tx) -> None:
+    explainer = Explainer(filled)
+    await explainer.fetch("SELECT * FROM users WHERE first_name = $1", "u7")
+    assert explainer.scanned == {"users"}
