@@ -32,24 +32,27 @@ class Answers:
 
 
 def attribute(updates: Iterable[Update], sends: Iterable[Send], rows: Iterable[ReplyRow]) -> Answers:
-    """A second copy has another message id than the row, and its text may carry no number: then it is a copy of the
-    next message with the same words to the same user, for the copy that was settled is the later one.
+    """A copy that was not settled has another message id than the row, and its text may carry no number: then it is a
+    copy of the first message with its words that was written already and is settled only later.
     """
     known = {update.key: update for update in updates}
-    by_number = {update.number: update.key for update in known.values()}
+    by_number = {update.number: update for update in known.values()}
     by_message = {
-        (row.bot_id, known[key].user_id, row.message_id): key
+        (row.bot_id, known[key].user_id, row.message_id): known[key]
         for row in rows
         if row.message_id is not None and (key := (row.bot_id, row.update_id)) in known
     }
     copies: dict[UpdateKey, list[Send]] = defaultdict(list)
     unexpected: list[Send] = []
     for said in _by_user(sends).values():
-        for send, found in zip(said, _keys(said, by_number, by_message), strict=True):
-            if found is None:
+        certain = [_certain(send, by_number, by_message) for send in said]
+        settled = [(send, update) for send, update in zip(said, certain, strict=True) if update is not None]
+        for send, update in zip(said, certain, strict=True):
+            answered = update or _likely(send, settled)
+            if answered is None:
                 unexpected.append(send)
             else:
-                copies[found].append(send)
+                copies[answered.key].append(send)
     return Answers(dict(copies), unexpected)
 
 
@@ -60,21 +63,19 @@ def _by_user(sends: Iterable[Send]) -> dict[tuple[int, int], list[Send]]:
     return grouped
 
 
-def _keys(
-    said: Sequence[Send], by_number: dict[int, UpdateKey], by_message: dict[tuple[int, int, int], UpdateKey]
-) -> list[UpdateKey | None]:
-    keys: list[UpdateKey | None] = []
-    for send in said:
-        number = number_in(send.text)
-        if number is None:
-            keys.append(by_message.get((send.bot_id, send.user_id, send.message_id)))
-        else:
-            keys.append(by_number.get(number))
-    return [key or _neighbour(said, keys, nth) for nth, key in enumerate(keys)]
+def _certain(send: Send, by_number: dict[int, Update], by_message: dict[tuple[int, int, int], Update]) -> Update | None:
+    number = number_in(send.text)
+    if number is None:
+        return by_message.get((send.bot_id, send.user_id, send.message_id))
+    return by_number.get(number)
 
 
-def _neighbour(said: Sequence[Send], keys: Sequence[UpdateKey | None], nth: int) -> UpdateKey | None:
-    if number_in(said[nth].text) is not None:
+def _likely(send: Send, settled: Sequence[tuple[Send, Update]]) -> Update | None:
+    if number_in(send.text) is not None:
         return None
-    candidates = [*range(nth + 1, len(said)), *range(nth - 1, -1, -1)]
-    return next((keys[each] for each in candidates if keys[each] and said[each].text == said[nth].text), None)
+    same = [(at.at, update) for at, update in settled if at.text == send.text]
+    open_then = [update for at, update in same if at >= send.at and (update.acked_at or 0.0) <= send.at]
+    if open_then:
+        return min(open_then, key=lambda update: update.number)
+    before = [update for at, update in same if at < send.at]
+    return max(before, key=lambda update: update.number, default=None)

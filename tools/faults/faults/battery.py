@@ -18,7 +18,7 @@ from stack.keys import Secrets
 
 from faults import broker
 from faults.fault import Fault
-from faults.report import Outcome, broken_off
+from faults.report import Outcome, broken_off, merged
 from faults.rig import TELEGRAM, Rig, keep_logs, place, start_servers
 from faults.trial import try_fault
 
@@ -61,18 +61,33 @@ async def run(plan: Plan, say: Callable[[str], None]) -> tuple[list[Outcome], di
 async def _one(rig: Rig, fault: Fault, plan: Plan, say: Callable[[str], None]) -> Outcome:
     times = plan.times(fault)
     say(f"{fault.name} ({fault.ids}): {fault.title}, {times} {fault.unit}")
-    began = time.monotonic()
-    try:
-        outcome = await try_fault(rig, fault, trials=times, seed=plan.seed, say=say)
-    except Exception as error:  # noqa: BLE001 (a run that breaks off is a failed one; the others are still tried)
-        say(traceback.format_exc())
-        outcome = broken_off(fault.name, fault.ids, times, time.monotonic() - began, repr(error))
+    parts: list[Outcome] = []
+    for nth, trials in enumerate(parts_of(times, fault.part)):
+        parts.append(await _part(rig, fault, trials, f"{plan.seed}:{fault.name}:{nth}", say))
+        if not parts[-1].passed:
+            break
+    outcome = merged(parts)
     for line in (*outcome.verdict.violations, *outcome.broken):
         say(f"  BROKEN: {line}")
     if plan.keep or not outcome.passed:
         say(f"  logs: {keep_logs(rig.folder, fault.name)}")
     say(f"  {'passed' if outcome.passed else 'FAILED'} after {outcome.seconds:.0f} s, {dict(outcome.figures)}")
     return outcome
+
+
+async def _part(rig: Rig, fault: Fault, trials: int, seed: str, say: Callable[[str], None]) -> Outcome:
+    began = time.monotonic()
+    try:
+        return await try_fault(rig, fault, trials=trials, seed=seed, say=say)
+    except Exception as error:  # noqa: BLE001 (a run that breaks off is a failed one; the others are still tried)
+        say(traceback.format_exc())
+        return broken_off(fault.name, fault.ids, trials, time.monotonic() - began, repr(error))
+
+
+def parts_of(trials: int, most: int) -> list[int]:
+    """As few parts as may be, none larger than `most`."""
+    whole, rest = divmod(trials, most)
+    return [most] * whole + ([rest] if rest else [])
 
 
 @asynccontextmanager

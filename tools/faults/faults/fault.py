@@ -22,4 +22,5 @@ class Fault:
     rate: float = 60.0  # updates a second
     people: int = 200
     bots: int = 4
+    part: int = 50  # trials after which new bots and people come: the simulated Telegram's memory is bounded
     ordered: bool = True  # whether a change of order is a broken promise

@@ -26,9 +26,21 @@ FAULTS: tuple[Fault, ...] = (
         duplicates.flood,
         rate=10,
     ),
-    Fault("poison", "F20", "bodies from a fuzzer", "bodies", 10_000, 100_000, poison.bodies_at_the_door, rate=20),
+    Fault(
+        "poison",
+        "F20",
+        "bodies from a fuzzer",
+        "bodies",
+        10_000,
+        100_000,
+        poison.bodies_at_the_door,
+        rate=20,
+        part=10_000,
+    ),
     Fault("poison-chats", "F21", "200 chats with poison at once", "rounds", 1, 10, poison.chats),
-    Fault("poison-messages", "F19", "garbage in the queues themselves", "messages", 201, 9_999, poison.messages),
+    Fault(
+        "poison-messages", "F19", "garbage in the queues themselves", "messages", 201, 9_999, poison.messages, part=999
+    ),
     Fault("sigterm-dm", "F8", "rollouts of the dm worker by SIGTERM", "rollouts", 2, 200, handover.rolling_dm, rate=30),
     Fault("tgms-lease", "F24-F26", "the leader killed, or asleep for 10 s", "takeovers", 2, 200, leases.leader),
     Fault("mix", "F28", "all of it at random", "disturbances", 5, 5_000, mix.nemesis),

@@ -55,6 +55,23 @@ def broken_off(fault: str, ids: str, trials: int, seconds: float, why: str) -> O
     return Outcome(fault, ids, trials, seconds, nothing, {}, [f"the run broke off: {why}"])
 
 
+def merged(parts: Sequence[Outcome]) -> Outcome:
+    """Parts of one fault as one: counts add up, of times and sizes the largest stays."""
+    first = parts[0]
+    verdict = Verdict(
+        **{name: sum(getattr(part.verdict, name) for part in parts) for name in COUNTS},
+        violations=[line for part in parts for line in part.verdict.violations],
+        recovery=[seconds for part in parts for seconds in part.verdict.recovery],
+    )
+    figures: dict[str, float] = {}
+    for name, value in (item for part in parts for item in part.figures.items()):
+        known = figures.get(name, 0.0)
+        figures[name] = max(known, value) if name.endswith(("_s", "_mib")) else known + value
+    broken = [line for part in parts for line in part.broken]
+    trials, seconds = sum(part.trials for part in parts), sum(part.seconds for part in parts)
+    return Outcome(first.fault, first.ids, trials, seconds, verdict, figures, broken)
+
+
 def quantiles(values: Sequence[float], shares: Sequence[float] = (0.5, 0.95, 1.0)) -> list[float | None]:
     """By nearest rank, as p50, p95 and the largest; None without values."""
     ranked = sorted(values)

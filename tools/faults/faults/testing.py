@@ -13,11 +13,11 @@ TEXTS = {"start": "Hello {}!", "ask": "What is it about?", "tell": "Thank you."}
 
 
 def good(count: int = 9) -> History:
-    """One user who writes every second and is answered at once."""
+    """One user who writes every second and is answered within it."""
     updates, sends, rows = [], [], []
     for nth in range(count):
         kind = STEPS[nth % len(STEPS)]
-        updates.append(Update(BOT, 1000 + nth, USER, 1 + nth, kind, (Attempt(float(nth), 200),)))
+        updates.append(Update(BOT, 1000 + nth, USER, 1 + nth, kind, (Attempt(nth - 0.7, 200),)))
         sends.append(Send(nth + 0.1, BOT, USER, 50 + nth, TEXTS[kind].format(numbered(1 + nth))))
         rows.append(ReplyRow(BOT, 1000 + nth, "sent", 50 + nth))
     told = {update.number: 1 for update in updates if update.kind == "tell"}

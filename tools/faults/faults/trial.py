@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from random import Random
 
 import aiohttp
@@ -29,7 +31,7 @@ _SETTLING = 45.0  # seconds without any progress after which what is missing cou
 _WEBHOOK_TIMEOUT = 10.0  # real seconds that the simulated Telegram waits for an answer
 
 
-async def try_fault(rig: Rig, fault: Fault, *, trials: int, seed: int, say: Callable[[str], None]) -> Outcome:
+async def try_fault(rig: Rig, fault: Fault, *, trials: int, seed: str, say: Callable[[str], None]) -> Outcome:
     """People write, the fault is tried, everything comes to rest, the history is judged."""
     began = time.monotonic()
     pool = Pool(rig.servers.database_url, name="muster-faults", max_size=2, timeout=10)
@@ -42,13 +44,20 @@ async def try_fault(rig: Rig, fault: Fault, *, trials: int, seed: int, say: Call
         history = await _history(this)
     finally:
         await pool.close()
+    _write_down(rig.folder / "logs" / f"{fault.name}.history.json", history)
     verdict = check(history, dead_letters=this.dead_letters, ordered=fault.ordered)
     figures = rates(this.figures)
     return Outcome(fault.name, fault.ids, trials, time.monotonic() - began, verdict, figures, this.broken)
 
 
-async def _prepare(rig: Rig, fault: Fault, pool: Pool, *, trials: int, seed: int, say: Callable[[str], None]) -> Round:
-    telegram, rng = Telegram(rig.url(TELEGRAM), rig.http), Random(f"{seed}:{fault.name}")  # noqa: S311 (repeatable)
+def _write_down(file: Path, history: History) -> None:
+    """For whoever looks into a failure."""
+    facts = {name: [asdict(each) for each in getattr(history, name)] for name in ("updates", "sends", "disturbances")}
+    file.write_text(json.dumps(facts | {"replies": [asdict(row) for row in history.rows.replies]}))
+
+
+async def _prepare(rig: Rig, fault: Fault, pool: Pool, *, trials: int, seed: str, say: Callable[[str], None]) -> Round:
+    telegram, rng = Telegram(rig.url(TELEGRAM), rig.http), Random(seed)  # noqa: S311 (repeatable)
     await telegram.set_clock(webhook_timeout=_WEBHOOK_TIMEOUT * TIME_SCALE)
     since = await evidence.now(pool)
     hook = rig.url("ingress-1") + PATH

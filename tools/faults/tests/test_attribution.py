@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from faults.attribution import attribute, number_in, numbered
+from faults.history import Attempt
 from faults.testing import good, said_twice
 
 
@@ -16,6 +17,18 @@ def test_an_unsettled_copy_without_a_number_belongs_to_the_next_message_with_its
     copies = attribute(history.updates, history.sends, history.rows.replies).copies
     assert [send.message_id for send in copies[7, 1004]] == [900, 54]
     assert [send.message_id for send in copies[7, 1001]] == [51]
+
+
+def test_a_copy_that_was_settled_after_a_later_message_with_its_words_is_still_its_own() -> None:
+    history = said_twice(good(), 4, earlier=0.0)
+    late = [replace(send, at=7.5) if send.message_id == 54 else send for send in history.sends]
+    late = [replace(send, at=6.5) if send.message_id == 57 else send for send in late]  # a later one with these words
+    updates = [
+        replace(update, attempts=(Attempt(6.2, 200),)) if update.number == 8 else update for update in history.updates
+    ]
+    copies = attribute(updates, late, history.rows.replies).copies
+    assert [send.message_id for send in copies[7, 1004]] == [900, 54]
+    assert [send.message_id for send in copies[7, 1007]] == [57]
 
 
 def test_a_copy_after_the_last_of_its_sort_belongs_to_the_one_before() -> None:

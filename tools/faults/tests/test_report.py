@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from faults.checker import check
-from faults.report import Outcome, broken_off, json_line, quantiles, table
+from faults.report import Outcome, broken_off, json_line, merged, quantiles, table
 from faults.testing import good, without_send
 
 
@@ -48,3 +49,10 @@ def test_a_demand_of_the_fault_itself_fails_it_too() -> None:
 
 def test_a_run_that_broke_off_has_failed() -> None:
     assert not broken_off("x", "F1", 1, 1.0, "TimeoutError()").passed
+
+
+def test_parts_add_up_and_the_slowest_stays() -> None:
+    whole = merged([outcome(), replace(outcome(bad=True), figures={"slowest_s": 0.2, "posts": 5}), outcome()])
+    assert (whole.trials, whole.verdict.attempted, whole.verdict.lost) == (9, 27, 1)
+    assert whole.figures == {"slowest_s": 0.5, "posts": 5}
+    assert not whole.passed
