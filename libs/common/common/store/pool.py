@@ -1,5 +1,5 @@
-"""Transactions on PostgreSQL, plain or behind a transaction-mode pooler: no session state, no prepared statements,
-all time-boxed.
+"""Transactions on PostgreSQL, plain or behind a transaction-mode pooler: no session state, prepared statements only
+where nobody pools, all time-boxed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from common.telemetry.spans import CurrentSpan
 
 Tx: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 _tracer = trace.get_tracer("muster.store")
+_STATEMENTS = 100  # kept prepared by each connection
 _NUL = re.compile(r"(\\\\)|\\u0000")
 
 # What says "the server, not the statement": gone, going, full, or cut off in the middle.
@@ -35,6 +36,7 @@ _SERVER_TROUBLE = (
     asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile: prepared anew by the next transaction
 )
 
 
@@ -93,13 +95,22 @@ class Pool:
                     max_size=self._max_size,
                     timeout=self._timeout,
                     command_timeout=self._timeout,
-                    statement_cache_size=0,  # a transaction-mode pooler has another server session each time
+                    # A statement that is prepared already costs half: one round trip, and no planning.
+                    statement_cache_size=_STATEMENTS if await self._is_direct() else 0,
                     max_inactive_connection_lifetime=30,
                     server_settings={"application_name": self._name},
                     init=_prepare,
                     reset=_nothing,  # asyncpg's default costs a round trip a transaction; we leave no session state
                 )
             return self._pool
+
+    async def _is_direct(self) -> bool:
+        # A pooler makes up the process it speaks for, and has another server session for each transaction.
+        connection = await asyncpg.connect(self._url, timeout=self._timeout, statement_cache_size=0)
+        try:
+            return bool(await connection.fetchval("SELECT pg_backend_pid() = $1", connection.get_server_pid()))
+        finally:
+            await connection.close(timeout=self._timeout)
 
 
 def _span(name: str) -> AbstractContextManager[object]:
