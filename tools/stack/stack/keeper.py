@@ -94,10 +94,12 @@ class Keeper:
             record(self.run, program, identity)
         return child
 
-    def stop(self, child: Child) -> None:
-        """End it the way it likes, and the hard way when that takes too long."""
-        end_all([(child.identity, child.program.polite)], child.program.grace)
-        self._reap(child)
+    def stop(self, *children: Child) -> None:
+        """End them at the same time, each the way it likes, and the hard way when that takes too long."""
+        grace = max((child.program.grace for child in children), default=0.0)
+        end_all([(child.identity, child.program.polite) for child in children], grace)
+        for child in children:
+            self._reap(child)
 
     def kill(self, child: Child) -> None:
         """End it and everything below it with SIGKILL, as a crash would."""

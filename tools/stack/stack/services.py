@@ -78,6 +78,10 @@ class Services:
         """SIGTERM and wait: the orderly end."""
         self.keeper.stop(self._child(instance))
 
+    def stop_all(self) -> None:
+        """All at the same time."""
+        self.keeper.stop(*self.children.values())
+
     def kill(self, instance: Instance) -> None:
         """SIGKILL: the crash."""
         self.keeper.kill(self._child(instance))

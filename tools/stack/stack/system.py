@@ -40,7 +40,9 @@ class RealTelegram:
         token, url = os.environ.get("TELEGRAM_BOT_TOKEN"), os.environ.get("PUBLIC_URL")
         if not token:
             return None
-        if not url or not url.startswith("https://"):
+        # Telegram itself delivers to https only; a Bot API server of one's own takes http too.
+        schemes = ("https://", "http://") if os.environ.get("TELEGRAM_API_URL") else ("https://",)
+        if not url or not url.startswith(schemes):
             hint = "set PUBLIC_URL to the https:// address that leads here, or unset TELEGRAM_BOT_TOKEN to simulate"
             raise StackError("TELEGRAM_BOT_TOKEN is set, but Telegram needs an address to deliver to", hint=hint)
         return cls(token, url.rstrip("/"))
@@ -72,7 +74,11 @@ def running(
     ports = {**remembered(state / "ports.json", PORTS), **_wanted_ports()}
     with Collector(ports["otlp"], TraceBook()) as collector:
         build = _Build(state, keeper, console, ports, telegram)
-        yield build.up(wish, collector)
+        system = build.up(wish, collector)
+        try:
+            yield system
+        finally:
+            system.services.stop_all()
 
 
 @dataclass

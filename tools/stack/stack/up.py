@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from stack.console import Console
 from stack.demo import answered, first_message
@@ -16,7 +17,7 @@ from stack.errors import StackError
 from stack.holder import AlreadyRunningError, hold
 from stack.keeper import Keeper, sweep
 from stack.logs import Follower, rotate, tails
-from stack.servers import Wish
+from stack.servers import Server, Wish
 from stack.services import WATCHED
 from stack.signals import EndRequested, ends_raise
 from stack.spans import Span
@@ -111,10 +112,18 @@ def addresses(system: System) -> Mapping[str, str]:
     return {
         **telegram,
         "Muster's API, with a form for each call": f"{system.ingress}/docs",
-        "PostgreSQL": system.servers.database_url,
-        "RabbitMQ": system.servers.amqp_url,
+        "PostgreSQL": _address(system.servers.postgres),
+        "RabbitMQ": _address(system.servers.rabbitmq),
         "logs": str(system.logs),
     }
+
+
+def _address(server: Server) -> str:
+    """The URL with its password where the password is this checkout's own invention."""
+    parts = urlsplit(server.url)
+    if server.origin != "given" or parts.password is None:
+        return server.url
+    return server.url.replace(f":{parts.password}@", ":***@", 1)
 
 
 def next_steps(system: System) -> list[str]:
