@@ -57,7 +57,8 @@ class PrivateUpdates:
         return await self._speaker.say(pending)
 
     async def _unsaid(self, tx: Tx, job: ProcessPrivateMessage) -> list[Reply]:
-        pending = await replies.claim(tx, job.bot_id, job.update_id, self._speaker.owner)
+        owner, gone = self._speaker.owner, job.redelivered  # redelivered: whoever had it has no channel any more
+        pending = await replies.claim(tx, job.bot_id, job.update_id, owner, take_over=gone)
         if not pending and await replies.unsettled(tx, job.bot_id, job.update_id):
             # Duplicates may lie in two processes: only when the other's claim is over its replies are ours to say.
             raise RetryLater(replies.CLAIM / 2, "another process is answering", counts=False)

@@ -155,12 +155,13 @@ class Consumer(Generic[JobT]):
 
     def _decode(self, delivery: Delivery) -> JobT | Reject:
         try:
-            return self._queue.adapter.validate_json(delivery.envelope.body)
+            job = self._queue.adapter.validate_json(delivery.envelope.body)
         except ValidationError as error:
             where = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors(include_input=False)[:5]
             )
             return Reject(f"not a job of this queue ({where})")
+        return job.model_copy(update={"redelivered": True}) if delivery.redelivered else job
 
     async def _process(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
         try:

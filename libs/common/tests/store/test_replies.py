@@ -90,3 +90,12 @@ async def test_what_is_still_to_be_said_is_never_pruned(db: Database) -> None:
         await replies.add(tx, [make_reply(update_id=UpdateId(2))], ME)
         assert await replies.prune(tx, timedelta(days=8)) == 1
         assert await states(tx) == [("sending", 1, None, None)] * 2
+
+
+async def test_what_the_broker_redelivers_is_taken_over_at_once(db: Database) -> None:
+    async with db.transaction() as tx:
+        await replies.add(tx, [make_reply(seq=0)], ME)
+    assert await claim(db, OTHER) == []
+    async with db.transaction() as tx:
+        (reply,) = await replies.claim(tx, BOT_ID, UPDATE, OTHER, take_over=True)
+    assert reply.attempts == 2
