@@ -41,7 +41,9 @@ class FloodMemory:
         """A minute and more, or a call without a chat, means the whole bot."""
         whole = chat_id is None or flood.retry_after >= _BOT_WIDE
         metrics.FLOOD_WAIT_SECONDS.labels("bot" if whole else "chat").observe(flood.retry_after)
-        self._until[bot_id, None if whole else chat_id] = time.monotonic() + flood.retry_after
+        key = (bot_id, None if whole else chat_id)
+        # Several calls in flight may be refused, and their answers come in any order: the longest holds.
+        self._until[key] = max(self._until.get(key, 0.0), time.monotonic() + flood.retry_after)
 
     def _left(self, bot_id: BotId, chat_id: int | None) -> float:
         now, left = time.monotonic(), 0.0

@@ -36,7 +36,7 @@ class TokenVault:
             )
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _purpose(bot_id)).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise ConfigurationError(
                 "a bot's token does not open: another key under the same name, or a row was changed"
             ) from None
