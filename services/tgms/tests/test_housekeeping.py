@@ -70,3 +70,11 @@ async def test_who_does_not_lead_sweeps_nothing(db: Database, leader: Leader) ->
     await housekeeping._prune(db.pool, another, _KEEP)
     async with db.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM inbox") == 1
+
+
+async def test_who_waits_for_the_lease_sees_the_stop(db: Database, leader: Leader) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(housekeeping.run(stop, db.pool, Leader(db.pool, ttl=5), keep=_KEEP))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, 0.5)

@@ -15,6 +15,7 @@ from common.telemetry.redact import describe
 from tgms.leader import Leader
 
 _INTERVAL = 60.0  # seconds
+_LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the lease would not see the stop
 _LOST_AFTER = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
 
@@ -22,10 +23,11 @@ _log = logging.getLogger(__name__)
 async def run(stop: asyncio.Event, pool: Pool, leader: Leader, *, keep: timedelta) -> None:
     """Marks of updates and settled replies older than `keep`."""
     while not stop.is_set():
-        if await leader.elected(_INTERVAL):
+        leads = await leader.elected(0)
+        if leads:
             await _prune(pool, leader, keep)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _INTERVAL)
+            await asyncio.wait_for(stop.wait(), _INTERVAL if leads else _LOOK)
 
 
 async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
