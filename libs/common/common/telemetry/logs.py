@@ -28,12 +28,12 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             **{key: value for key, value in vars(record).items() if key not in _STANDARD},
             **_trace_ids(),
             **_error(record),
         }
-        return redact(json.dumps(fields, default=str, ensure_ascii=False))
+        return redact(json.dumps(fields, default=_text, ensure_ascii=False, skipkeys=True))
 
 
 def setup_logging(service: str, level: str) -> None:
@@ -45,6 +45,21 @@ def setup_logging(service: str, level: str) -> None:
     root.setLevel(level)
     for noisy in ("aiormq", "aio_pika", "aiogram", "urllib3", "opentelemetry", "asyncio", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _message(record: logging.LogRecord) -> str:
+    # Where formatting raises, logging prints message and arguments to stderr as they are, secrets and all.
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 (an argument's own __str__ may raise anything)
+        return f"{_text(record.msg)} (its arguments don't fit)"
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 (as above)
+        return f"<{type(value).__name__}>"
 
 
 def _trace_ids() -> dict[str, str]:

@@ -10,7 +10,10 @@ from types import TracebackType
 from common.errors import MusterError
 
 # A bot token (BotFather's format), a webhook secret of ours, credentials inside a URL.
-_SECRET = re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}|\d{6,}_\w{1,16}_[A-Za-z0-9_-]{43}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+_SECRET = re.compile(
+    r"\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}|\d{6,}_\w{1,16}_[A-Za-z0-9_-]{43}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",
+    re.IGNORECASE,
+)
 
 
 def redact(text: str) -> str:
