@@ -103,6 +103,7 @@ class Hostile:
 )
 def test_odd_arguments_break_nothing_and_leak_nothing(
     lines: io.StringIO,
+    log: logging.Logger,
     capsys: pytest.CaptureFixture[str],
     message: str,
     arguments: tuple[Any, ...],
