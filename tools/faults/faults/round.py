@@ -76,12 +76,15 @@ class Round:
         server = getattr(self.rig.servers, name)
         return await self.disturb(name, lambda: asyncio.to_thread(server.kill), lambda: asyncio.to_thread(server.start))
 
-    async def take_away(self, name: str, seconds: float) -> Disturbance:
-        """An orderly stop of a server and its start after that time."""
-        server = getattr(self.rig.servers, name)
+    async def take_away(self, *names: str, seconds: float) -> Disturbance:
+        """An orderly stop of servers and their start after that time."""
+        servers = [getattr(self.rig.servers, name) for name in names]
+
+        async def stop() -> None:
+            await asyncio.gather(*(asyncio.to_thread(server.stop) for server in servers))
 
         async def later() -> None:
             await asyncio.sleep(seconds)
-            await asyncio.to_thread(server.start)
+            await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
 
-        return await self.disturb(name, lambda: asyncio.to_thread(server.stop), later)
+        return await self.disturb(" and ".join(names), stop, later)

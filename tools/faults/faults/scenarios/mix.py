@@ -25,7 +25,7 @@ def _ways(this: Round) -> list[Callable[[], Awaitable[object]]]:
         lambda: this.crash("sender-1", may_double=0),
         lambda: this.crash_server("rabbitmq"),
         lambda: this.crash_server("postgres"),
-        lambda: this.take_away("rabbitmq", short),
-        lambda: this.take_away("postgres", short),
+        lambda: this.take_away("rabbitmq", seconds=short),
+        lambda: this.take_away("postgres", seconds=short),
         lambda: freeze(this, this.rng.uniform(1.0, 8.0)),
     ]

@@ -15,6 +15,7 @@ from faults.rig import until
 from faults.round import Round
 
 AWAY = 10.0  # seconds
+STOPPING = 5.0  # seconds until both are surely gone
 DRAINED = 10.0  # seconds after which the outbox must be empty again (F4)
 FREEZES = (5.0, 20.0)  # seconds: below and above what a heartbeat notices
 
@@ -24,7 +25,7 @@ async def broker(this: Round) -> None:
     for _ in range(this.trials):
         await this.breathe(0.5, 1.5)
         async with Probe(this) as probe:
-            away = await this.take_away("rabbitmq", AWAY)
+            away = await this.take_away("rabbitmq", seconds=AWAY)
             kept = await evidence.outbox_rows(this.pool)
             drained = await _seconds_until_drained(this, unpublished=True)
             handled = await _seconds_until_drained(this, unpublished=False)
@@ -42,7 +43,7 @@ async def postgres(this: Round) -> None:
     for _ in range(this.trials):
         await this.breathe(0.5, 1.5)
         async with Probe(this) as probe:
-            away = await this.take_away("postgres", AWAY)
+            away = await this.take_away("postgres", seconds=AWAY)
         during = probe.between(away.at, away.back)
         this.demand(
             bool(during) and all(answer.status == 200 for answer in during), f"PostgreSQL away: {_seen(during)}"
@@ -55,10 +56,9 @@ async def both(this: Round) -> None:
     for _ in range(this.trials):
         await this.breathe(0.5, 1.5)
         async with Probe(this) as probe:
-            start = time.time()
-            await asyncio.gather(this.take_away("rabbitmq", AWAY), this.take_away("postgres", AWAY))
-        # Between "both are gone" and "the first comes back": stopping takes a moment, and one may be back earlier.
-        during = probe.between(start + 3.0, start + AWAY - 1.0)
+            away = await this.take_away("postgres", "rabbitmq", seconds=AWAY)
+        # Stopping takes a moment, and one of them may be back before the other.
+        during = probe.between(away.at + STOPPING, away.at + AWAY)
         refused = [answer for answer in during if answer.status == 503]
         this.figures["refused_503"] = this.figures.get("refused_503", 0) + len(refused)
         this.demand(bool(during) and len(refused) == len(during), f"both away: {_seen(during)}")
