@@ -28,7 +28,7 @@ def tools(root: Path) -> list[Tool]:
     return [
         Tool("format", ["ruff", "format", "--check", "."]),
         Tool("lint", ["ruff", "check", "."]),
-        Tool("import rules", ["lint-imports"]),
+        Tool("import rules", ["lint-imports", "--no-logo"]),
         Tool("types", ["mypy", "--strict", *typed(root)]),
     ]
 
