@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 Check = Callable[[], Awaitable[None]]
 _BEAT = 1.0  # seconds
+_PATIENCE = 2.0  # seconds for one check
 _STALLED = 15.0  # seconds without a beat: the loop hangs
 
 
@@ -64,7 +65,7 @@ class Health:
 
 async def _passes(check: Check) -> str:
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(_PATIENCE):
             await check()
     except Exception as error:  # noqa: BLE001 (not ready is an answer, whatever the reason)
         return type(error).__name__

@@ -43,10 +43,15 @@ class BrokerSettings(Settings):
     publish_timeout: float = Field(default=5.0, gt=0)  # seconds until a confirm
 
 
-class KeySettings(Settings):
-    """Master keys: webhook secrets are derived from the one, bot tokens are encrypted with the other."""
+class WebhookKeySettings(Settings):
+    """The keys that webhook secrets are derived from."""
 
     webhook_keys: SecretStr  # "2:<hex>,1:<hex>": the first is current, all are accepted
+
+
+class TokenKeySettings(Settings):
+    """The keys that bot tokens are encrypted with; who makes no calls has none of them, the ingress least of all."""
+
     encryption_keys: SecretStr  # "k2:<base64>,k1:<base64>": the first encrypts, all decrypt
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from common.settings import BrokerSettings, DatabaseSettings, KeySettings, Settings
+from common.settings import BrokerSettings, DatabaseSettings, Settings, WebhookKeySettings
 from pydantic import Field
 
 
-class IngressSettings(DatabaseSettings, BrokerSettings, KeySettings):
+class IngressSettings(DatabaseSettings, BrokerSettings, WebhookKeySettings):
     """The door's own: its pool is small, for instances are many (vercel.md §5), and its time box short."""
 
     database_pool_max: int = Field(default=5, ge=1, le=200)

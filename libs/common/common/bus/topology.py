@@ -13,6 +13,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
+from common.bus import wire
 from common.queues import ALL_QUEUES, RETRY_STEPS, Queue
 
 # High, because a worker that dies with 20 unacked jobs counts against each of them: attempts are counted in our own
@@ -22,6 +23,7 @@ DELIVERY_LIMIT = 20
 
 async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[str]:
     """The names declared; aio_pika's ChannelPreconditionFailed where a queue exists with other arguments."""
+    wire.parse_address(url)  # says what is wrong with it; aio-pika only fails
     connection = await aio_pika.connect(url, timeout=10)
     async with connection:
         channel = await connection.channel()

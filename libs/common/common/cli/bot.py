@@ -13,7 +13,7 @@ from common.ids import BotId
 from common.keys import KeyRing, WebhookSecrets
 from common.records import Bot
 from common.registry import BotRegistry
-from common.settings import DatabaseSettings, KeySettings, TelegramSettings
+from common.settings import DatabaseSettings, TelegramSettings, TokenKeySettings, WebhookKeySettings
 from common.store import bots
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
@@ -34,7 +34,7 @@ ALLOWED_UPDATES = (
 )
 
 
-class BotSettings(DatabaseSettings, KeySettings, TelegramSettings):
+class BotSettings(DatabaseSettings, TokenKeySettings, WebhookKeySettings, TelegramSettings):
     """What registering a bot needs."""
 
 

@@ -35,6 +35,8 @@ _SERVER_TROUBLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed, a database that is being moved
+    asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile: prepared anew by the next transaction
 )

@@ -71,9 +71,13 @@ async def test_nobody_there_is_said_without_the_password() -> None:
     await pool.close()
 
 
-async def test_a_wrong_password_is_not_repeated(db: Database) -> None:
-    pool = Pool(db.url.replace("//muster", "//nobody"), name="t", max_size=1, timeout=5)
-    with pytest.raises((StoreUnavailable, asyncpg.PostgresError)):
+@pytest.mark.parametrize(
+    ("old", "new"), [("//muster", "//nobody"), ("/muster_test", "/not_muster_test")], ids=["user", "database"]
+)
+async def test_a_door_that_is_closed_is_an_outage(db: Database, old: str, new: str) -> None:
+    """While a password is changed or a database moved, jobs wait instead of using their attempts up."""
+    pool = Pool(db.url.replace(old, new), name="t", max_size=1, timeout=5)
+    with pytest.raises(StoreUnavailable):
         await pool.ping()
     await pool.close()
 
