@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from common import heap
 from common.bus.consumer import Consumer, Handler, Limits
 from common.bus.publisher import Publisher
 from common.envelope import Envelope
@@ -97,6 +98,7 @@ async def worker(name: str, settings: WorkerSettings) -> AsyncIterator[Worker]:
         health = Health({"database": pool.ping, "broker": this.consuming})
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
+        heap.settle()
         _log.info("started", extra={"health_port": health.port, "tracing": telemetry.on})
         yield this
         _log.info("stopped")

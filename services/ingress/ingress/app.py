@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from common import heap
 from common.telemetry.setup import Telemetry, start_tracing
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -45,6 +46,7 @@ def create_app() -> ASGIApp:
 def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        heap.settle()
         yield  # connects to nothing and can't fail (vercel.md §2)
         await backend.close()
 
