@@ -47,7 +47,7 @@ def test_the_names_on_the_wire_are_these() -> None:
 
 @given(json_objects, st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**62))
 def test_an_update_comes_back_as_telegram_sent_it(update: dict[str, Any], user: int, number: int) -> None:
-    job = jobs.ProcessPrivateMessage(bot_id=1, update_id=number, user_id=user, update=update)  # type: ignore[arg-type]
+    job = jobs.ProcessPrivateMessage(bot_id=1, update_id=number, user_id=user, update=update)
     assert DM_QUEUE.adapter.validate_json(DM_QUEUE.adapter.dump_json(job)) == job
 
 

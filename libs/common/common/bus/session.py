@@ -51,7 +51,7 @@ def losses_named() -> Iterator[None]:
     try:
         yield
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-        raise BrokerUnavailable(f"the connection was lost ({describe(error)})") from None
+        raise BrokerUnavailable(f"the broker ended it or can't be reached ({describe(error)})") from None
     except asyncio.CancelledError:
         # When a heartbeat fails, aiormq cancels whoever waits for an answer, though nobody cancelled the task (A2).
         task = asyncio.current_task()

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import aio_pika
 from aio_pika.abc import AbstractChannel
 
 from common.bus import wire
+from common.bus.session import losses_named, session
 from common.queues import ALL_QUEUES, RETRY_STEPS, Queue
 
 # High, because a worker that dies with 20 unacked jobs counts against each of them: attempts are counted in our own
@@ -22,12 +22,11 @@ DELIVERY_LIMIT = 20
 
 
 async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[str]:
-    """The names declared; aio_pika's ChannelPreconditionFailed where a queue exists with other arguments."""
+    """The names declared; BrokerUnavailable, also where a queue exists with other arguments."""
     wire.parse_address(url)  # says what is wrong with it; aio-pika only fails
-    connection = await aio_pika.connect(url, timeout=10)
-    async with connection:
-        channel = await connection.channel()
-        return [name for queue in queues for name in await _declare(channel, queue)]
+    with losses_named():
+        async with session(url, prefetch=1) as now:
+            return [name for queue in queues for name in await _declare(now.channel, queue)]
 
 
 async def _declare(channel: AbstractChannel, queue: Queue[Any]) -> list[str]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from aio_pika.exceptions import AMQPError
-
 from common.bus import topology
 from common.cli.output import tell
-from common.errors import BrokerUnavailable
 from common.settings import BrokerSettings, DatabaseSettings
 from common.store.migrate import available, migrate
 from common.store.pool import Pool
-from common.telemetry.redact import describe
 
 _MIGRATION_TIMEOUT = 600.0  # seconds: an index on a large table takes its time
 
@@ -40,9 +36,5 @@ async def _migrate(options: Namespace) -> int:
 
 async def _topology(_: Namespace) -> int:
     settings = BrokerSettings.load()
-    try:
-        names = await topology.declare(settings.amqp_url.get_secret_value())
-    except (AMQPError, OSError, TimeoutError) as error:
-        raise BrokerUnavailable(f"the queues could not be declared: {describe(error)}") from None
-    tell(queues=names)
+    tell(queues=await topology.declare(settings.amqp_url.get_secret_value()))
     return 0
