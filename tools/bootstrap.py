@@ -9,6 +9,7 @@ Standard library only: it runs before anything is installed.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -16,7 +17,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +40,8 @@ def main() -> int:
     arguments = parser.parse_args()
     take_a_new_enough_python()
     try:
-        set_up(arguments.venv.absolute(), quiet=arguments.quiet or bool(arguments.verb))
+        with one_at_a_time():
+            set_up(arguments.venv.absolute(), quiet=arguments.quiet or bool(arguments.verb))
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -57,6 +60,16 @@ def take_a_new_enough_python() -> None:
         version = ".".join(map(str, sys.version_info[:2]))
         sys.exit(f"Muster needs Python 3.11 or newer; this is {version} and no newer one is on the PATH")
     os.execv(newer, [newer, *sys.argv])
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two that start at once would mend the same environment under each other's feet."""
+    file = ROOT / ".cache" / "setup.lock"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def set_up(venv: Path, *, quiet: bool) -> None:
