@@ -1,4 +1,4 @@
-"""Which update each message answers: by the number in its text, by the row that names it, or by its neighbours."""
+"""Which update each message answers: by the number in its text, by the row that names it, or by what waited for it."""
 
 from __future__ import annotations
 

@@ -98,8 +98,11 @@ async def _system(say: Callable[[str], None]) -> AsyncIterator[Rig]:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
             rig = Rig(folder, keeper, servers, Secrets.of(folder), http)
-            await asyncio.gather(rig.command("migrate"), rig.command("topology"), rig.start(TELEGRAM))
-            await rig.start(*SERVICES)
+            try:
+                await asyncio.gather(rig.command("migrate"), rig.command("topology"), rig.start(TELEGRAM))
+                await rig.start(*SERVICES)
+            except (RuntimeError, TimeoutError) as error:
+                raise SystemExit(f"{error}\nlogs: {keep_logs(folder, 'start')}") from None
             yield rig
 
 

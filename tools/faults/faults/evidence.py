@@ -21,14 +21,12 @@ async def gather(pool: Pool, bots: Sequence[int], since: datetime) -> Rows:
             "SELECT bot_id, update_id, state, message_id FROM replies WHERE bot_id = ANY($1::bigint[])", bots
         )
         dead = await tx.fetchval("SELECT count(*) FROM dead_letters WHERE created_at >= $1", since)
-        kept = await tx.fetchval("SELECT count(*) FROM quarantine WHERE bot_id = ANY($1::bigint[])", bots)
         outbox = await tx.fetchval("SELECT count(*) FROM outbox")
     return Rows(
         inbox=frozenset((row["bot_id"], row["update_id"]) for row in inbox),
         told=Counter(number for row in texts if (number := number_in(row["text"])) is not None),
         replies=[ReplyRow(**dict(row)) for row in said],
         dead_letters=dead,
-        quarantine=kept,
         outbox=outbox,
     )
 
@@ -66,15 +64,6 @@ async def quarantined(pool: Pool, bot_id: int) -> set[bytes]:
     """The digests of what was kept."""
     async with pool.transaction("quarantined") as tx:
         return {row["digest"] for row in await tx.fetch("SELECT digest FROM quarantine WHERE bot_id = $1", bot_id)}
-
-
-async def buried(pool: Pool, since: datetime) -> Counter[str]:
-    """Dead letters by their cause."""
-    async with pool.transaction("buried") as tx:
-        rows = await tx.fetch(
-            "SELECT cause, count(*) AS n FROM dead_letters WHERE created_at >= $1 GROUP BY cause", since
-        )
-    return Counter({row["cause"]: row["n"] for row in rows})
 
 
 async def buried_jobs(pool: Pool, since: datetime) -> set[str]:

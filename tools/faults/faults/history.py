@@ -84,7 +84,6 @@ class Rows:
     told: Mapping[int, int] = field(default_factory=dict)  # the number in a feedback text, how many rows
     replies: Sequence[ReplyRow] = ()
     dead_letters: int = 0
-    quarantine: int = 0
     outbox: int = 0
 
 
@@ -97,4 +96,4 @@ class History:
     rows: Rows
     disturbances: Sequence[Disturbance] = ()
     queued: int = 0  # messages left in any queue
-    others: frozenset[UpdateKey] = frozenset()  # updates that are no user's words: duplicates of none, poison
+    others: frozenset[UpdateKey] = frozenset()  # marks that are no user's words: poison

@@ -1,11 +1,10 @@
-"""Brings updates and any other bytes to an ingress without Telegram's order, and remembers every answer."""
+"""Brings updates and any other bytes to an ingress without Telegram's order, and tells every answer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -33,10 +32,9 @@ class Answer:
 
 @dataclass
 class Poster:
-    """One HTTP client; `statuses` counts all that it was answered."""
+    """One HTTP client."""
 
     http: aiohttp.ClientSession
-    statuses: Counter[int] = field(default_factory=Counter)
 
     async def post(self, base: str, secret: str, body: bytes) -> Answer:
         """One request."""
@@ -51,7 +49,6 @@ class Poster:
                 answer = Answer(at, response.status, int(after) if after.isdecimal() else None)
         except (aiohttp.ClientError, TimeoutError):
             answer = Answer(at, 0)
-        self.statuses[answer.status] += 1
         return Answer(at, answer.status, answer.retry_after, time.perf_counter() - started)
 
     async def insist(self, base: str, secret: str, body: bytes, *, pause: float, patience: float) -> list[Answer]:
