@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from stack.check import check
 from stack.console import Console
@@ -19,6 +20,9 @@ from stack.servers.cli import beside
 from stack.signals import EndRequested, ends_raise
 from stack.state import checkout
 
+# Slow ones start servers or whole systems of their own: once is enough, whatever the Python.
+WITHOUT_SLOW: Final = ("-m", "not slow")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -26,6 +30,7 @@ class Run:
 
     label: str
     python: Path
+    choice: Sequence[str] = ()
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,13 +78,13 @@ def _newer(console: Console) -> list[Run]:
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise StackError(f"the environment for {label} could not be made:\n{done.stdout}{done.stderr}")
-        runs.append(Run(label, venv / "bin" / "python"))
+        runs.append(Run(label, venv / "bin" / "python", WITHOUT_SLOW))
     return runs
 
 
 def _pytest(run: Run, words: Sequence[str]) -> list[str]:
     # Tests of one file stay together: some share servers of their own.
-    return [str(run.python), "-m", "pytest", "-q", *(words or ["-n", "2", "--dist", "loadfile"])]
+    return [str(run.python), "-m", "pytest", "-q", *run.choice, *(words or ["-n", "2", "--dist", "loadfile"])]
 
 
 def _environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ from stack.servers.given import GivenServer
 from stack.servers.packages import missing
 from stack.servers.rabbitmq import PackagedRabbit
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
