@@ -41,6 +41,15 @@ lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versi
 
 # --- further targets (bench-*, faults-*) go below this line, each with its `##` comment ---
 
+BENCH = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m bench
+
+.PHONY: bench-webhook bench-dm
+bench-webhook: ## requests/s, latency and CPU of the webhook, beside its peers (make bench-webhook ARGS="--rounds 5")
+	@$(BENCH) webhook $(ARGS)
+
+bench-dm: ## a private message end to end at 1 and at 100 users; memory of each service
+	@$(BENCH) dm $(ARGS)
+
 FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
 
 .PHONY: faults
