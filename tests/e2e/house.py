@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,16 @@ class House:
     def log(self, name: str) -> str:
         """All that a process has written."""
         return (self.logs / f"{name}.log").read_text()
+
+    def metrics(self, instance: Instance) -> str:
+        """What Prometheus reads of a worker."""
+        return httpx.get(f"{instance.url}/metrics", trust_env=False).text
+
+    @contextmanager
+    def deaf_collector(self) -> Iterator[str]:
+        """An endpoint that takes connections and never answers."""
+        with socket.create_server((LOOPBACK, 0)) as listening:
+            yield f"http://{LOOPBACK}:{listening.getsockname()[1]}"
 
     def restored(self) -> None:
         """Everything runs again, whatever a test did."""

@@ -156,7 +156,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         ),
     )
 )
-_MAX_REPORT = 80  # characters of Telegram's description that we repeat: it quotes nothing of ours, but may grow
+_MAX_REPORT = 80  # characters of Telegram's description that we repeat
+_QUOTED = re.compile(r'"[^"]*("|$)')  # a tag, a button's text: pieces of the message, which nobody reads in a log
 
 
 def outcome(status: int, body: bytes, retry_after: str | None) -> Any | TelegramError:
@@ -188,18 +189,18 @@ def classify(
         case 400 if isinstance(migrated, int):
             return Migrated(migrated)
         case 404 if "method not found" in description:
-            return Refused(f"404 {description[:_MAX_REPORT]}")  # a method that this server is too old for
+            return Refused(f"404 {_told(description)}")  # a method that this server is too old for
         case 401 | 404:
-            return TokenRevoked(f"{code} {description[:_MAX_REPORT]}")
+            return TokenRevoked(f"{code} {_told(description)}")
         case 409:
-            return Conflict(f"409 {description[:_MAX_REPORT]}")
+            return Conflict(f"409 {_told(description)}")
         case 500 if "immediately deleted" in description:
             return SentDeleted("sent, and deleted at once by another bot")
         case _ if code >= 500:
             return Transient(f"{code} from Telegram")
         case _:
             kind = next((error for pattern, error in _TABLE if pattern.search(description)), Refused)
-            return kind(f"{code} {description[:_MAX_REPORT]}")
+            return kind(f"{code} {_told(description)}")
 
 
 def _undecodable(status: int, retry_after: str | None) -> TelegramError:
@@ -221,3 +222,7 @@ def _seconds(parameter: object, header: str | None) -> float:
     if isinstance(parameter, int | float) and parameter >= 0:
         return float(parameter)
     return float(header) if header and header.isdigit() else 1.0
+
+
+def _told(description: str) -> str:
+    return _QUOTED.sub('"…"', description)[:_MAX_REPORT]

@@ -175,3 +175,9 @@ def test_any_answer_of_the_right_form_has_an_outcome(status: int, code: Any, des
 @given(st.integers(400, 599).filter(lambda code: code != 429), st.text(max_size=300))
 def test_what_is_repeated_of_a_description_is_short(code: int, description: str) -> None:
     assert len(str(classify(code, description, {}))) <= 100
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 418])
+def test_what_telegram_quotes_of_a_message_is_not_repeated(code: int) -> None:
+    for quoting in ('unsupported start tag "canary" at byte offset 5', 'cut off in "canary'):
+        assert "canary" not in str(classify(code, f"Bad Request: can't parse entities: {quoting}", {}))
