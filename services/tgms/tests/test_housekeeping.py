@@ -41,7 +41,8 @@ async def test_old_marks_go_and_younger_ones_stay(db: Database, leader: Leader) 
 async def test_settled_replies_go_and_unsettled_ones_stay(db: Database, leader: Leader) -> None:
     async with db.transaction() as tx:
         await tx.execute(
-            """INSERT INTO replies (bot_id, update_id, seq, chat_id, method, params, claimed_by, claimed_until, state, created_at)
+            """INSERT INTO replies
+                   (bot_id, update_id, seq, chat_id, method, params, claimed_by, claimed_until, state, created_at)
                SELECT 1, n, 0, 1, 'sendMessage', '{}', 'a', now(), state, now() - age
                FROM (VALUES (1, 'sent', interval '9 days'), (2, 'sending', '9 days'), (3, 'sent', '1 day'),
                             (4, 'failed', '9 days'), (5, 'unknown', '9 days')) AS old (n, state, age)"""
