@@ -25,6 +25,7 @@ FAULTS: tuple[Fault, ...] = (
         100_000,
         duplicates.flood,
         rate=10,
+        part=10_000,
     ),
     Fault(
         "poison",

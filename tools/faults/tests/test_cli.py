@@ -48,6 +48,10 @@ def test_the_brokers_version_is_read_from_its_log(tmp_path: Path) -> None:
     assert rabbit_version(log) == "?"
 
 
+def test_a_quick_fault_is_one_part() -> None:
+    assert [fault.name for fault in FAULTS if len(parts_of(fault.quick, fault.part)) > 1] == []
+
+
 def test_many_trials_come_in_parts() -> None:
     assert parts_of(120, 50) == [50, 50, 20]
     assert parts_of(50, 50) == [50]
