@@ -19,7 +19,7 @@ from ingress import body
 from ingress.webhook import PATH
 
 from .conftest import NEW_KEY, SECRET_HEADER, Door, secret
-from .updates import private_text
+from .updates import message, private_text, update
 
 MIB = 1024 * 1024
 
@@ -124,6 +124,8 @@ async def test_d3_sigterm_lets_a_request_finish_and_takes_no_new_one(door: Door)
         await eventually(lambda: to_database.connections == 1)
         process.send_signal(signal.SIGTERM)
         await eventually(lambda: is_closed(port))
+        await asyncio.sleep(0.4)  # a server that does not wait for it would be gone
+        assert process.returncode is None
         assert not request.done()
         to_database.heal()
         assert await request == 200
@@ -161,12 +163,24 @@ async def test_d4_the_outbox_takes_it_too(door: Door, text: bytes) -> None:
     assert text in row["body"]
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "10" * 40])
-async def test_d4_numbers_that_are_none_are_never_a_5xx(door: Door, number: str) -> None:
-    """D4: JSON's grammar has no NaN, but its readers have."""
+@pytest.mark.parametrize("place", ["update_id", "weight"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_d4_numbers_that_are_none_are_no_job(door: Door, number: str, place: str) -> None:
+    """D4: JSON's grammar has no NaN, but its readers have; a job with one would be read by some workers only."""
+    content = json.dumps(update("message", message(text="x", weight=12345), 54321)).encode()
+    spoilt = content.replace({"update_id": b"54321", "weight": b"12345"}[place], number.encode())
     async with serving(door) as port:
-        assert await post(port, b'{"update_id":%s,"message":{}}' % number.encode()) == 200
-    assert len(await door.rows("quarantine")) == 1
+        assert await post(port, spoilt) == 200
+    assert (await door.waiting(), len(await door.rows("quarantine"))) == (0, 1)
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 40])
+async def test_d4_numbers_of_any_size_are_never_a_5xx(door: Door, number: str) -> None:
+    """D4: valid JSON that no column can hold."""
+    async with serving(door) as port:
+        for spoilt in (b'{"update_id":%s,"message":{}}', b'{"update_id":7,"message":{"chat":{"id":%s}}}'):
+            assert await post(port, spoilt % number.encode()) == 200
+    assert await door.waiting() == 0
 
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", "пароль".encode(), b"7_2_\x80", "\uff17_2_x".encode()])

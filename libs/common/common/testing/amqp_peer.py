@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from pamqp import base, commands, exceptions, frame
+from pamqp import base, body, commands, exceptions, frame, header
 from pamqp import heartbeat as heartbeats
 from pamqp.common import FieldTable
 
@@ -19,6 +19,16 @@ Answer = Callable[[int], Iterable[base.Frame]]
 def acknowledge(tag: int) -> list[base.Frame]:
     """What a healthy broker says."""
     return [commands.Basic.Ack(tag)]
+
+
+def returned(message_id: str, content: bytes = b"{}") -> bytes:
+    """A basic.return with its message: no queue took it."""
+    properties = commands.Basic.Properties(message_id=message_id)
+    return (
+        frame.marshal(commands.Basic.Return(312, "NO_ROUTE", "", "q"), 1)
+        + frame.marshal(header.ContentHeader(0, len(content), properties), 1)
+        + frame.marshal(body.ContentBody(content), 1)
+    )
 
 
 def _nothing(_: int) -> list[base.Frame]:
@@ -33,6 +43,7 @@ class AmqpPeer:
     replies: dict[type[base.Frame], base.Frame] = field(default_factory=dict)
     mute: set[type[base.Frame]] = field(default_factory=set)  # what is not answered
     heard: list[base.Frame] = field(default_factory=list)
+    message_ids: list[str] = field(default_factory=list)
     connections: int = 0
     heartbeats: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -100,6 +111,8 @@ class AmqpPeer:
 
     def _answer(self, received: object) -> Iterable[base.Frame]:
         self.heartbeats += isinstance(received, heartbeats.Heartbeat)
+        if isinstance(received, header.ContentHeader):
+            self.message_ids.append(str(received.properties.message_id))
         for kind, reply in ({**_HANDSHAKE, **self.replies}).items():
             if isinstance(received, kind):
                 return [] if kind in self.mute else [reply]

@@ -11,10 +11,10 @@ from common.bus.channel import Channel
 from common.bus.publisher import Publisher
 from common.bus.wire import parse_address
 from common.errors import BrokerUnavailable, Unroutable
-from common.testing.amqp_peer import AmqpPeer, acknowledge
+from common.testing.amqp_peer import AmqpPeer, acknowledge, returned
 from common.testing.builders import make_envelope
 from common.testing.polling import eventually
-from pamqp import base, body, commands, frame, header
+from pamqp import base, commands, frame
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ async def test_a_returned_message_whose_caller_is_gone_leaves_nothing_behind(pee
     await eventually(lambda: peer.connections)
     gone = channel.publish("q", b"{}", message_id="gone", kind="k", headers={})
     gone.cancel()
-    peer.say_bytes(returned("gone", b"{}") + frame.marshal(commands.Basic.Ack(1), 1))
+    peer.say_bytes(returned("gone") + frame.marshal(commands.Basic.Ack(1), 1))
     after = channel.publish("q", b"{}", message_id="after", kind="k", headers={})
     peer.say(commands.Basic.Ack(2))
     await asyncio.wait_for(after, 5)
@@ -169,16 +169,6 @@ async def test_a_lost_connection_fails_every_publish_that_waits(peer: AmqpPeer) 
     assert all(isinstance(result, BrokerUnavailable) for result in results)
     with pytest.raises(BrokerUnavailable):
         channel.publish("q", b"{}", message_id="late", kind="k", headers={})
-
-
-def returned(message_id: str, content: bytes) -> bytes:
-    """A basic.return with its message."""
-    properties = commands.Basic.Properties(message_id=message_id)
-    return (
-        frame.marshal(commands.Basic.Return(312, "NO_ROUTE", "", "q"), 1)
-        + frame.marshal(header.ContentHeader(0, len(content), properties), 1)
-        + frame.marshal(body.ContentBody(content), 1)
-    )
 
 
 async def refused(publisher: Publisher) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from common.bus.settlement import MAX_ATTEMPTS, Bury, Climb, HoldOn, Park, settle
 from common.errors import BrokerUnavailable, LeaseLost, Reject, RetryLater, StoreUnavailable
 from common.queues import RETRY_STEPS, retry_step
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 attempts = st.integers(1, 20)
@@ -49,6 +49,9 @@ def test_what_was_not_tried_uses_no_attempt_up(attempt: int) -> None:
 
 
 @given(delays)
+@example(RETRY_STEPS[0])
+@example(RETRY_STEPS[-1])
+@example(RETRY_STEPS[-1] + timedelta(microseconds=1))
 def test_the_smallest_step_that_is_not_too_early(delay: timedelta) -> None:
     step = retry_step(delay)
     fitting = [each for each in RETRY_STEPS if each >= delay]

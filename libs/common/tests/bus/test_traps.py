@@ -16,7 +16,7 @@ from common.errors import BrokerUnavailable, Unroutable
 from common.ids import JobId
 from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE, Queue
-from common.testing.amqp_peer import AmqpPeer, acknowledge
+from common.testing.amqp_peer import AmqpPeer, acknowledge, returned
 from common.testing.builders import make_envelope, make_private_job
 from common.testing.consuming import Shelf, consuming
 from common.testing.polling import eventually
@@ -127,6 +127,23 @@ async def test_a4_results_are_not_swapped_between_messages_of_one_job(
     assert results[0::2] == [None] * 50
     assert all(isinstance(result, Unroutable) for result in results[1::2])
     await eventually(lambda: is_depth(broker, queue.name, 50))
+
+
+async def test_a4_a_return_is_never_taken_for_another_attempts() -> None:
+    """A4, in the order that swaps them: the return of the one, the ack of the other, and then the first one's ack."""
+    async with AmqpPeer() as peer:
+        peer.be_silent()
+        publisher = Publisher(peer.url, "test", timeout=4)
+        await publisher.ping()
+        sends = [asyncio.create_task(publisher.send(make_envelope(job_id=JobId("the same")))) for _ in range(2)]
+        await eventually(lambda: len(peer.message_ids) == 2)
+        peer.say_bytes(returned(peer.message_ids[0]))
+        peer.say(commands.Basic.Ack(2))
+        peer.say(commands.Basic.Ack(1))
+        unroutable, good = await asyncio.gather(*sends, return_exceptions=True)
+        await publisher.close()
+    assert isinstance(unroutable, Unroutable)
+    assert good is None
 
 
 async def test_a5_a_message_without_a_queue_is_an_error(publisher: Publisher) -> None:
@@ -241,6 +258,20 @@ async def test_a10_after_a_freeze_the_first_publish_already_succeeds(
     await thawing
     await publisher.close()
     assert await broker.depth(queue.name) == 2
+
+
+async def test_a10_a_connection_that_only_seems_alive_costs_one_attempt(
+    broker: Broker, queue: Queue[Job], proxy: TcpProxy
+) -> None:
+    """A10: thawed before anybody could notice; the second attempt has a connection of its own."""
+    publisher = Publisher(proxy.through(broker.url), "test", timeout=1)
+    await publisher.send(make_envelope(queue=queue.name))
+    proxy.freeze()
+    thawing = asyncio.create_task(thaw_new_connections(proxy))
+    await publisher.send(make_envelope(queue=queue.name))
+    await thawing
+    await publisher.close()
+    assert proxy.accepted == 2
 
 
 async def test_c4_the_trace_goes_on_in_the_consumer(
