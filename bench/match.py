@@ -40,9 +40,14 @@ class Result:
         """Microseconds of CPU a request."""
         return 1e6 * self.cpu / max(1, self.shot.answered)
 
-    def kept(self, connections: int) -> bool:
-        """Each good answer's message is in the queue, and no more than were on their way when the load was cut off."""
-        return self.shot.good <= self.queued <= min(self.shot.written, self.shot.good + connections)
+    @property
+    def lost(self) -> int:
+        """Good answers whose message is not in the queue."""
+        return max(0, self.shot.good - self.queued)
+
+    def again(self, connections: int) -> int:
+        """Messages beyond those whose requests were cut off unanswered: published a second time, for a confirm was late."""
+        return max(0, self.queued - min(self.shot.written, self.shot.good + connections))
 
 
 @dataclass
@@ -70,12 +75,16 @@ class Match:
         pairs = zip(self.values(MUSTER, connections, figure), self.values(peer, connections, figure), strict=True)
         return round(statistics.median(ours / theirs for ours, theirs in pairs), 2)
 
+    def again(self, name: str) -> int:
+        """Messages that one contender published twice."""
+        return sum(r.again(c) for (who, c), results in self.results.items() for r in results if who == name)
+
     def wrong(self) -> Iterable[str]:
-        """Where a message is missing or too many, or an answer was none or no 2xx."""
+        """Where a message is missing, or an answer was none or no 2xx."""
         for (name, connections), results in self.results.items():
             for result in results:
                 shot = result.shot
-                lost = name != BARE and not result.kept(connections)
+                lost = name != BARE and result.lost > 0
                 if lost or shot.refused or shot.broken or not shot.good:
                     yield (
                         f"{TITLES[name]} at {connections}: {shot.good} good answers, {result.queued} in the queue, "

@@ -77,10 +77,12 @@ def _tell(match: Match, concurrency: list[int], spans: int, about: dict[str, str
     print("\n".join(f"{name}: {value}" for name, value in about.items()) + "\n")
     print(report.table(_HEAD, list(_rows(match))))
     traced = sum(r.shot.good for (name, _), results in match.results.items() if name == MUSTER for r in results)
-    print(f"\nspans that reached the collector: {spans:,} of {traced:,} traced requests\n")
+    print(f"\nspans that reached the collector: {spans:,} of {traced:,} traced requests")
+    print(f"messages that Muster published again, for a confirm was late: {match.again(MUSTER)}\n")
     figures = _figures(match, concurrency) | {"spans_per_traced_request": round(spans / max(1, traced), 2)}
     for line in _aims(figures, match):
         print(line)
+    figures["published_again"] = match.again(MUSTER)
     wrong = list(match.wrong())
     print("".join(f"WRONG: {line}\n" for line in wrong))
     print(report.last_line("webhook", figures | {"wrong": len(wrong)}, about))
