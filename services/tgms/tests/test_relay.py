@@ -78,7 +78,10 @@ async def test_a_row_arrives_as_it_was_put_in(
     async with relaying(db, publisher, leader):
         message = await broker.take(queue.name)
     assert (message.body, message.type) == (b"\x00\xff", "process_private_message")
-    assert (message.headers["attempt"], message.headers["traceparent"]) == (3, traceparent)
+    assert message.headers["attempt"] == 3
+    assert (
+        str(message.headers["traceparent"])[:35] == traceparent[:35]
+    )  # the same trace; where it is traced, a later span
 
 
 async def test_more_than_a_batch_waits_for_no_interval(
@@ -93,14 +96,12 @@ async def test_more_than_a_batch_waits_for_no_interval(
 async def test_a_job_is_not_published_before_its_time(
     db: Database, broker: Broker, queue: Queue[Any], publisher: Publisher, leader: Leader
 ) -> None:
+    started = asyncio.get_running_loop().time()
     await put(db, queue.name, "later", delay=timedelta(seconds=0.6))
     await put(db, queue.name, "now")
     async with relaying(db, publisher, leader):
-        assert await arrived(broker, queue, 1) == ["now"]
-        assert await left(db) == 1
-        started = asyncio.get_running_loop().time()
-        assert await arrived(broker, queue, 1) == ["later"]
-        assert asyncio.get_running_loop().time() - started > 0.2
+        assert await arrived(broker, queue, 2) == ["now", "later"]
+        assert asyncio.get_running_loop().time() - started > 0.6
 
 
 async def test_rows_wait_while_the_broker_is_away(

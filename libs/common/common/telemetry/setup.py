@@ -52,10 +52,10 @@ def start_tracing(service: str) -> Telemetry:
     if isinstance(current, TracerProvider):
         return Telemetry(current)
     # Imported late: protobuf and requests cost cold-start time that an untraced process need not pay.
-    from common.telemetry.lean import LeanProvider
-    from common.telemetry.otlp import SafeExporter
+    from common.telemetry.exporter import SafeExporter
 
     resource = Resource.create({"service.name": service, "service.namespace": "muster"})
-    provider = LeanProvider(resource, BatchSpanProcessor(SafeExporter()))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(SafeExporter()))
     trace.set_tracer_provider(provider)
     return Telemetry(provider)
