@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -36,7 +36,7 @@ def safe(span: ReadableSpan) -> ReadableSpan:
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=[Event(event.name, clean(event.attributes), event.timestamp) for event in span.events],
+        events=[Event(redact(event.name), clean(event.attributes), event.timestamp) for event in span.events],
         links=span.links,
         kind=span.kind,
         status=trace.Status(span.status.status_code),
@@ -54,4 +54,8 @@ def clean(attributes: Attributes) -> Attributes:
 def _value(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value.encode("utf-8", "replace").decode())
+    if isinstance(value, bytes):
+        return redact(value.decode("latin-1")).encode("latin-1")
+    if isinstance(value, Mapping):
+        return {key: _value(each) for key, each in value.items()}
     return tuple(map(_value, value)) if isinstance(value, tuple) else value

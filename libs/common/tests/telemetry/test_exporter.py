@@ -47,6 +47,18 @@ def test_secrets_are_taken_out_of_names_and_attributes() -> None:
     assert span.attributes == {"url.full": "https://api.telegram.org/bot***/getMe"}
 
 
+def test_secrets_are_found_wherever_an_attribute_may_hold_them() -> None:
+    nested = {"one": [TOKEN], "two": {"three": ({"four": TOKEN},)}}
+    span = finished(list=[TOKEN], map=nested, bytes=TOKEN.encode(), event=f"called {TOKEN}")
+    assert TOKEN not in repr(safe(span).attributes)
+    assert safe(span).attributes == {
+        "list": ("***",),
+        "map": {"one": ("***",), "two": {"three": ({"four": "***"},)}},
+        "bytes": b"***",
+        "event": "called ***",
+    }
+
+
 def test_an_exception_keeps_its_type_and_loses_its_words() -> None:
     span = safe(failed(ValueError("Ada's words")))
     assert "Ada's words" not in span.to_json()
