@@ -70,16 +70,21 @@ def make_pool(url: str, *, max_size: int = 10, timeout: float = _TIMEOUT) -> Poo
 async def fresh_database(server: str, *, template: str = "template1") -> AsyncIterator[str]:
     """The URL of a new database on that server, dropped afterwards whoever is still connected."""
     name = f"muster_test_{uuid.uuid4().hex}"
-    await _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    async with _administering(server) as connection:
+        # Copying files costs half of writing them to the log; where fsync is off their checkpoint is nothing.
+        how = " STRATEGY FILE_COPY" if connection.get_server_version().major >= 15 else ""
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{how}')
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        await _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        async with _administering(server) as connection:
+            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def _administer(server: str, statement: str) -> None:
+@asynccontextmanager
+async def _administering(server: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     connection = await asyncpg.connect(server, timeout=_TIMEOUT)
     try:
-        await connection.execute(statement)
+        yield connection
     finally:
         await connection.close(timeout=_TIMEOUT)
