@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -112,6 +112,18 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
     except MusterError as error:
         raise SystemExit(f"muster: {error}") from None
+    except Exception as error:  # noqa: BLE001 (the interpreter's own report would quote values: a row, a URL)
+        for each in _leaves(error):
+            _log.critical("ended by a surprise", exc_info=each)
+        raise SystemExit(1) from None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _leaves(each)
 
 
 def _stop_event() -> asyncio.Event:
