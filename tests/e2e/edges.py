@@ -26,21 +26,17 @@ def edge(parent: str, parent_span: str, child: str, child_span: str) -> Edge:
 
 
 ANSWERED: Final = (
-    edge("ingress", WEBHOOK, "ingress", "send dm_queue"),
-    edge("ingress", "send dm_queue", "dm", "process dm_queue"),
+    edge("ingress", WEBHOOK, "dm", "process dm_queue"),
     edge("dm", "process dm_queue", "dm", "postgres private update"),
     edge("dm", "process dm_queue", "dm", "telegram sendMessage"),
     edge("dm", "process dm_queue", "dm", "postgres settle reply"),
 )
 PRESSED: Final = (
-    edge("ingress", "send dm_queue", "dm", "process dm_queue"),
+    edge("ingress", WEBHOOK, "dm", "process dm_queue"),
     edge("dm", "process dm_queue", "dm", "telegram answerCallbackQuery"),
     edge("dm", "process dm_queue", "dm", "telegram editMessageText"),
 )
-JOIN_REQUEST: Final = (
-    edge("ingress", WEBHOOK, "ingress", "send tgms_queue"),
-    edge("ingress", "send tgms_queue", "tgms", "process tgms_queue"),
-)
+JOIN_REQUEST: Final = (edge("ingress", WEBHOOK, "tgms", "process tgms_queue"),)
 BY_THE_OUTBOX: Final = (
     edge("ingress", WEBHOOK, "ingress", "postgres outbox"),
     edge("ingress", WEBHOOK, "tgms", "send dm_queue"),

@@ -21,7 +21,7 @@ async def test_feedback_outlives_a_kill_of_its_worker(house: House, ada: int) ->
     house.services.kill(house.instances["dm"])
     house.writes(ada, "It works after a crash")
     house.services.restart(house.instances["dm"])
-    _, thanks = await house.said(ada, 2)
+    _, thanks = await house.said(ada, 2, within=60)
     assert thanks.startswith("Thank you")
     kept = await house.rows(f"SELECT topic, text FROM feedback WHERE user_id = {ada}")  # noqa: S608 (an int)
     assert kept == [{"topic": "idea", "text": "It works after a crash"}]

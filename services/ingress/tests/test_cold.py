@@ -70,7 +70,6 @@ def serving(**settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         "DATABASE_URL": "postgresql://127.0.0.1:1/none",
         "AMQP_URL": "amqp://127.0.0.1:1",
         "MUSTER_WEBHOOK_KEYS": NEW_KEY,
-        "MUSTER_ENCRYPTION_KEYS": f"k1:{'A' * 43}=",
         "MUSTER_HOST": "127.0.0.1",
         "MUSTER_PORT": str(port),
         **settings,
@@ -138,14 +137,14 @@ def test_a_missing_setting_ends_the_process_with_its_name() -> None:
         [sys.executable, "-m", "ingress"], env=_BARE, capture_output=True, text=True, check=False, timeout=30
     )
     assert done.returncode == 1
-    for name in ("DATABASE_URL", "AMQP_URL", "MUSTER_WEBHOOK_KEYS", "MUSTER_ENCRYPTION_KEYS"):
+    for name in ("DATABASE_URL", "AMQP_URL", "MUSTER_WEBHOOK_KEYS"):
         assert name in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_setting_that_can_not_be_used_is_not_shown() -> None:
     settings = {"DATABASE_URL": "mysql://u:canary@h/d", "AMQP_URL": "amqp://h", "MUSTER_WEBHOOK_KEYS": "1:canary"}
-    environment = {**_BARE, **settings, "MUSTER_ENCRYPTION_KEYS": "k1:canary"}
+    environment = {**_BARE, **settings}
     done = subprocess.run(
         [sys.executable, "-m", "ingress"], env=environment, capture_output=True, text=True, check=False, timeout=30
     )
