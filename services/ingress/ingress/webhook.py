@@ -106,7 +106,7 @@ class Webhook:
         message = Envelope(found.queue, _job(bot_id, found, body), found.kind, update_job_id(bot_id, found.update_id))
         if time.monotonic() >= self._broker_rests_until:
             try:
-                await self._backend.publisher.send(message)
+                await self._backend.publisher.send(message, span=trace.get_current_span())
             except (BrokerUnavailable, Unroutable) as error:
                 self._broker_rests_until = time.monotonic() + _BROKER_REST
                 _log.warning("broker away, job goes to the outbox", extra={"bot_id": bot_id, "error": describe(error)})

@@ -39,20 +39,22 @@ class Publisher:
         """Returns when the broker has the job; BrokerUnavailable (it may have it all the same) or Unroutable."""
         await self.send(envelope(queue, job, job_id=job_id))
 
-    async def send(self, message: Envelope, *, routing_key: str | None = None) -> None:
-        """As `publish`, for what is encoded already; `routing_key` where it is not the queue itself (retry ladder)."""
+    async def send(self, message: Envelope, *, routing_key: str | None = None, span: trace.Span | None = None) -> None:
+        """As `publish`, for what is encoded already; `routing_key` where it is not the queue itself (retry ladder).
+
+        `span` is the caller's own where the publish is all that it does: a second one would double tracing's cost.
+        """
         destination = routing_key or message.queue
+        if span is not None:
+            return await self._counted(destination, message, span)
         parent = tracing.parent_of({tracing.TRACEPARENT: message.traceparent}) if message.traceparent else None
-        with CurrentSpan(_tracer, f"send {destination}", trace.SpanKind.PRODUCER, parent=parent) as span:
+        with CurrentSpan(_tracer, f"send {destination}", trace.SpanKind.PRODUCER, parent=parent) as own:
             try:
-                await self._attempts(destination, message, span)
+                await self._counted(destination, message, own)
             except (Unroutable, BrokerUnavailable) as error:
-                outcome = "unroutable" if isinstance(error, Unroutable) else "unavailable"
-                metrics.PUBLISHED.labels(message.queue, outcome).inc()
-                span.set_attribute("error.type", outcome)
-                span.set_status(trace.StatusCode.ERROR)
+                own.set_attribute("error.type", type(error).__name__)
+                own.set_status(trace.StatusCode.ERROR)
                 raise
-            metrics.PUBLISHED.labels(message.queue, "confirmed").inc()
 
     async def ping(self) -> None:
         """Opens the connection if it is not open; BrokerUnavailable where that fails."""
@@ -66,6 +68,15 @@ class Publisher:
         """Says goodbye to the broker."""
         if self._channel is not None:
             await self._channel.close()
+
+    async def _counted(self, destination: str, message: Envelope, span: trace.Span) -> None:
+        try:
+            await self._attempts(destination, message, span)
+        except (Unroutable, BrokerUnavailable) as error:
+            outcome = "unroutable" if isinstance(error, Unroutable) else "unavailable"
+            metrics.PUBLISHED.labels(message.queue, outcome).inc()
+            raise
+        metrics.PUBLISHED.labels(message.queue, "confirmed").inc()
 
     async def _attempts(self, destination: str, message: Envelope, span: trace.Span) -> None:
         error = BrokerUnavailable()
