@@ -46,7 +46,7 @@ class Result:
         return max(0, self.shot.good - self.queued)
 
     def again(self, connections: int) -> int:
-        """Messages beyond those whose requests were cut off unanswered: published a second time, for a confirm was late."""
+        """Published a second time, for a confirm was late: beyond those whose requests were cut off unanswered."""
         return max(0, self.queued - min(self.shot.written, self.shot.good + connections))
 
 
