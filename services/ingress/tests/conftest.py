@@ -21,6 +21,7 @@ from common.testing.servers import needed
 from common.testing.tcp_proxy import TcpProxy
 from ingress.backend import Backend
 from ingress.webhook import PATH, Webhook
+from opentelemetry.trace import Span
 
 from . import asgi
 from .updates import Update
@@ -40,9 +41,9 @@ class Diverted(Publisher):
 
     names: Mapping[str, str]
 
-    async def send(self, message: Envelope, *, routing_key: str | None = None) -> None:
+    async def send(self, message: Envelope, *, routing_key: str | None = None, span: Span | None = None) -> None:
         """The envelope still says where the job belongs."""
-        await super().send(message, routing_key=self.names[message.queue])
+        await super().send(message, routing_key=self.names[message.queue], span=span)
 
 
 @dataclass
