@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from stack.check import check
 from stack.console import Console
 from stack.errors import StackError
 from stack.pythons import newer_pythons
-from stack.servers import Wish, temporary
+from stack.servers import Wish, packages, temporary
 from stack.servers.cli import beside
 from stack.signals import EndRequested, ends_raise
 from stack.state import checkout
@@ -55,6 +57,7 @@ def test_command(arguments: argparse.Namespace) -> int:
 def _all(console: Console, words: Sequence[str], *, fast: bool) -> int:
     if not fast:
         check(console)
+    _have_pgbouncer(console)
     runs = [Run(_version(sys.version_info[:2]), Path(sys.executable)), *([] if fast else _newer(console))]
     with temporary(Wish.from_environment(fast=True), report=console.say) as servers:
         for number, run in enumerate(runs, start=1):
@@ -66,6 +69,13 @@ def _all(console: Console, words: Sequence[str], *, fast: bool) -> int:
             if number < len(runs):
                 console.say(f"  {run.label} passed in {time.monotonic() - begun:.0f} s")
     return 0
+
+
+def _have_pgbouncer(console: Console) -> None:
+    # The store's tests go through a real transaction-mode pooler.
+    if shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin") is None:
+        with console.step("PgBouncer, for the tests"):
+            packages.install(["pgbouncer"])
 
 
 def _newer(console: Console) -> list[Run]:

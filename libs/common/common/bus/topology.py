@@ -8,9 +8,10 @@ least once with reject-publish.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from aio_pika.abc import AbstractChannel
+from pamqp.common import FieldTable
 
 from common.bus import wire
 from common.bus.session import losses_named, session
@@ -19,6 +20,8 @@ from common.queues import ALL_QUEUES, RETRY_STEPS, Queue
 # High, because a worker that dies with 20 unacked jobs counts against each of them: attempts are counted in our own
 # header.
 DELIVERY_LIMIT = 20
+# RabbitMQ 4 drops what was delivered 20 times and has nowhere to go: a dead letter stays until its row is committed.
+_KEEPS: Final[FieldTable] = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
 async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[str]:
@@ -31,7 +34,7 @@ async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[s
 
 async def _declare(channel: AbstractChannel, queue: Queue[Any]) -> list[str]:
     # The dead queue first: at-least-once dead-lettering to a queue that is missing retries only after 180 s.
-    await channel.declare_queue(queue.dead, durable=True, arguments={"x-queue-type": "quorum"})
+    await channel.declare_queue(queue.dead, durable=True, arguments=_KEEPS)
     await channel.declare_queue(
         queue.name, durable=True, arguments=_moves_to(queue.dead) | {"x-delivery-limit": DELIVERY_LIMIT}
     )
