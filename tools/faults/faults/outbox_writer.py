@@ -13,13 +13,16 @@ from common.ids import BotId, update_job_id
 from common.queues import DM_QUEUE
 from common.store import outbox
 
+from faults import evidence
 from faults.cast import Person, add_bot, new_person
 from faults.history import Attempt, Update
+from faults.rig import until
 from faults.round import Round
 from faults.telegram import SimulatedBot
 from faults.writers import message
 
 _EVERY = 0.05  # seconds
+_SETTLED = 0.5  # seconds for the writer's last row and the relay's last tick
 _KIND = "process_private_message"
 
 
@@ -29,8 +32,25 @@ class OutboxWriter:
     def __init__(self, this: Round) -> None:
         self._this = this
         self._stop = asyncio.Event()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._task: asyncio.Task[None] | None = None
         self._update_id = 1_000_000
+
+    async def pause(self) -> None:
+        """Returns when the relay has published all there is and has nothing left to do."""
+        self._may_write.clear()
+
+        async def published() -> bool:
+            there = await evidence.now(self._this.pool)
+            return await evidence.older_rows(self._this.pool, there, unpublished=True) == 0
+
+        await until(published, 30, "the relay has nothing to do")
+        await asyncio.sleep(_SETTLED)
+
+    def resume(self) -> None:
+        """Work again."""
+        self._may_write.set()
 
     async def __aenter__(self) -> Self:
         bot = await add_bot(self._this.cast, self._this.telegram, self._this.pool, None)
@@ -41,11 +61,13 @@ class OutboxWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._may_write.set()
         if self._task is not None:
             await self._task
 
     async def _write(self, bot: SimulatedBot) -> None:
         while not self._stop.is_set():
+            await self._may_write.wait()
             person = await new_person(self._this.cast, self._this.telegram, bot.bot_id)
             await self._this.telegram.write(bot.bot_id, person.user["id"], "/start")  # opens the chat
             await self._put(person)

@@ -9,7 +9,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("kill-ingress", "F1", "kill -9 of the ingress at random", "kills", 10, 100, crashes.ingress),
     Fault("kill-dm", "F7", "kill -9 of the dm worker at random", "kills", 4, 300, crashes.dm),
     Fault("kill-broker", "F13", "kill -9 of RabbitMQ at random", "kills", 2, 100, crashes.broker),
-    Fault("kill-postgres", "F16", "kill -9 of PostgreSQL at random", "kills", 5, 100, crashes.postgres),
+    Fault("kill-postgres", "F16", "kill -9 of PostgreSQL at random", "kills", 4, 100, crashes.postgres),
     Fault("broker-down", "F4", "RabbitMQ down for 10 s", "outages", 1, 20, outages.broker, rate=30),
     Fault("postgres-down", "F3", "PostgreSQL down for 10 s", "outages", 1, 20, outages.postgres, rate=30),
     Fault("both-down", "F3", "PostgreSQL and RabbitMQ down for 10 s", "outages", 1, 20, outages.both, rate=30),
@@ -44,5 +44,5 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("sigterm-dm", "F8", "rollouts of the dm worker by SIGTERM", "rollouts", 2, 200, handover.rolling_dm, rate=30),
     Fault("tgms-lease", "F24-F26", "the leader killed, or asleep for 10 s", "takeovers", 2, 200, leases.leader),
-    Fault("mix", "F28", "all of it at random", "disturbances", 5, 5_000, mix.nemesis),
+    Fault("mix", "F28", "all of it at random", "disturbances", 4, 5_000, mix.nemesis),
 )
