@@ -74,3 +74,7 @@ faults-poison-messages: ## garbage in the queues themselves
 faults-sigterm-dm: ## rollouts of the dm worker by SIGTERM
 faults-tgms-lease: ## the leader killed, or asleep for 10 s
 faults-mix: ## all of it at random
+
+.PHONY: vercel
+vercel: ## the ingress built by Vercel's CLI and run by its runtime, offline (needs npm and Python 3.12)
+	@$(STACK) servers run -- $${MUSTER_VENV:-.venv}/bin/pytest -q -m vercel tests/vercel
