@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,8 @@ def running_house() -> Iterator[House]:
         pytest.skip("PostgreSQL and RabbitMQ are not installed; try: python -m stack servers run -- true")
     folder = Path(tempfile.mkdtemp(prefix="muster-e2e-"))
     folder.chmod(0o711)  # the servers' own users have to pass
-    try:
-        with opened(folder) as house:
-            yield house
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with opened(folder) as house:
+        yield house
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ def opened(folder: Path) -> Iterator[House]:
     background.run(collector.__aenter__())
     try:
         with Keeper(folder / "run") as keeper:
+            keeper.warden.remove(folder)  # also after kill -9 of this process
             yield _build(folder, keeper, collector)
     finally:
         background.run(collector.__aexit__(None, None, None))
