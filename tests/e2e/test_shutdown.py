@@ -35,7 +35,7 @@ async def test_idle_services_end_at_once(house: House) -> None:
 
 async def test_a_worker_that_stops_in_a_burst_loses_and_doubles_nothing(house: House) -> None:
     users = [house.simulator.user("Ada") for _ in range(30)]
-    house.admin("PUT", "faults", rules=[], latency="50-300")
+    house.admin("PUT", "faults", rules=[], latency="400-900")
     for text in ("/start", "/help"):
         for user in users:
             house.writes(user, text)

@@ -18,7 +18,7 @@ ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MUL
 
 
 def test_the_page_and_the_classes_agree() -> None:
-    documented = {name: (default, readers) for name, default, _, readers in rows()}
+    documented = {name: (written, readers) for name, written, _, readers in rows()}
     assert documented == {name: (default(values), ", ".join(values)) for name, values in read_by().items()}
 
 
