@@ -19,6 +19,12 @@ class Result:
     shot: Shot
     cpu: float  # seconds
     queued: int
+    diverted: int = 0  # into the outbox
+
+    @property
+    def kept(self) -> int:
+        """Messages that are safe, wherever."""
+        return self.queued + self.diverted
 
     @property
     def per_second(self) -> float:
@@ -42,12 +48,12 @@ class Result:
 
     @property
     def lost(self) -> int:
-        """Good answers whose message is not in the queue."""
-        return max(0, self.shot.good - self.queued)
+        """Good answers whose message is nowhere."""
+        return max(0, self.shot.good - self.kept)
 
     def again(self, connections: int) -> int:
-        """Published a second time, for a confirm was late: beyond those whose requests were cut off unanswered."""
-        return max(0, self.queued - min(self.shot.written, self.shot.good + connections))
+        """Kept a second time, for a confirm was late: beyond those whose requests were cut off unanswered."""
+        return max(0, self.kept - min(self.shot.written, self.shot.good + connections))
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Match:
         return round(statistics.median(ours / theirs for ours, theirs in pairs), 2)
 
     def again(self, name: str) -> int:
-        """Messages that one contender published twice."""
+        """Messages that one contender kept twice."""
         return sum(r.again(c) for (who, c), results in self.results.items() for r in results if who == name)
 
     def wrong(self) -> Iterable[str]:
@@ -87,6 +93,6 @@ class Match:
                 lost = name != BARE and result.lost > 0
                 if lost or shot.refused or shot.broken or not shot.good:
                     yield (
-                        f"{TITLES[name]} at {connections}: {shot.good} good answers, {result.queued} in the queue, "
+                        f"{TITLES[name]} at {connections}: {shot.good} good answers, {result.kept} kept, "
                         f"{shot.refused} refused, {shot.broken} broken"
                     )

@@ -16,6 +16,7 @@ from common.queues import DM_QUEUE
 from bench import broker, contenders, report
 from bench.contenders import BARE, FASTAPI, MUSTER, NODE, TITLES, Contender
 from bench.cores import Cores
+from bench.diverted import diverted
 from bench.load import Load
 from bench.match import FIGURES, Match, Result
 from bench.stage import Stage, progress, stage
@@ -40,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     about = report.machine(_PACKAGES)
     cores = Cores.share_out()
     with stage(cores) as this:
-        topology = this.python("common", "topology")
-        subprocess.run(topology, env=this.environment, check=True, stdout=subprocess.DEVNULL)
+        for verb in ("topology", "migrate"):
+            subprocess.run(this.python("common", verb), env=this.environment, check=True, stdout=subprocess.DEVNULL)
         about |= {"rabbitmq": asyncio.run(broker.version(this.servers.amqp_url)), "cores_used": str(cores)}
         match, spans = _play(this, options)
     return _tell(match, options.concurrency, spans, about)
@@ -67,10 +68,11 @@ def _turn(
     this: Stage, load: Load, contender: Contender, *, connections: int, seconds: int, ids: Iterator[int]
 ) -> Result:
     pids = [contender.child.identity.pid]
-    before = cpu_seconds(pids)
+    before, aside = cpu_seconds(pids), asyncio.run(diverted(this.servers.database_url))
     shot = load.shoot(contender.url, connections=connections, seconds=seconds, first_id=next(ids))
     queued = asyncio.run(broker.take_all(this.servers.amqp_url, DM_QUEUE.name))
-    return Result(shot, cpu_seconds(pids) - before, queued)
+    cpu, aside = cpu_seconds(pids) - before, asyncio.run(diverted(this.servers.database_url)) - aside
+    return Result(shot, cpu, queued, aside)
 
 
 def _tell(match: Match, concurrency: list[int], spans: int, about: dict[str, str]) -> int:
@@ -78,11 +80,12 @@ def _tell(match: Match, concurrency: list[int], spans: int, about: dict[str, str
     print(report.table(_HEAD, list(_rows(match))))
     traced = sum(r.shot.good for (name, _), results in match.results.items() if name == MUSTER for r in results)
     print(f"\nspans that reached the collector: {spans:,} of {traced:,} traced requests")
-    print(f"messages that Muster published again, for a confirm was late: {match.again(MUSTER)}\n")
+    aside = sum(r.diverted for results in match.results.values() for r in results)
+    print(f"for a confirm was late: {match.again(MUSTER)} published again, {aside} kept in the outbox\n")
     figures = _figures(match, concurrency) | {"spans_per_traced_request": round(spans / max(1, traced), 2)}
     for line in _aims(figures, match):
         print(line)
-    figures["published_again"] = match.again(MUSTER)
+    figures |= {"published_again": match.again(MUSTER), "diverted": aside}
     wrong = list(match.wrong())
     print("".join(f"WRONG: {line}\n" for line in wrong))
     print(report.last_line("webhook", figures | {"wrong": len(wrong)}, about))
