@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.ids import BotId, UpdateId
 
@@ -85,10 +85,14 @@ class ProcessGroupCommand(UpdateJob):
 
 
 class SendFinalMessage(Job):
-    """One rendered message for one group; the delivery's row is the truth, this only wakes a sender."""
+    """One rendered message for one group; the delivery's row is the truth, this only wakes a sender at its slot."""
 
     kind: Literal["send_final_message"] = "send_final_message"
     delivery_id: int
+    group_id: int
+    bot_id: BotId
+    slot: int
+    slot_at: AwareDatetime  # by the database's clock
 
 
 DmJob = ProcessPrivateMessage

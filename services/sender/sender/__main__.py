@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from common import runtime
-from common.queues import GROUP_MESSAGE_QUEUE
+import asyncio
+import os
+import socket
+import uuid
 
-from sender.handlers import handle
+from common import runtime
+from common.dbclock import DatabaseClock
+from common.keys import KeyRing
+from common.queues import GROUP_MESSAGE_QUEUE
+from common.registry import BotRegistry
+from common.telegram.client import BotApi
+from common.telegram.floods import FloodMemory
+from common.telegram.secrets import TokenVault
+from sender.handlers import Deliveries
 from sender.settings import SenderSettings
 
 
@@ -13,7 +23,19 @@ async def main() -> None:
     """Until SIGTERM."""
     settings = SenderSettings.load()
     async with runtime.worker("sender", settings) as worker:
-        await worker.consume(GROUP_MESSAGE_QUEUE, handle)
+        api = BotApi(settings.telegram_api_url, timeout=settings.telegram_timeout, pacer=FloodMemory())
+        registry = BotRegistry(worker.pool, TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value())))
+        clock = DatabaseClock(worker.pool)
+        await clock.measure()
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(clock.run(worker.stop))
+                loops.create_task(
+                    worker.consume(GROUP_MESSAGE_QUEUE, Deliveries(worker.pool, api, registry, clock, owner))
+                )
+        finally:
+            await api.close()
 
 
 if __name__ == "__main__":
