@@ -84,6 +84,13 @@ class ProcessGroupCommand(UpdateJob):
     kind: Literal["process_group_command"] = "process_group_command"
 
 
+class PlanBroadcast(Job):
+    """Make the ledger of a broadcast: one delivery for each of its groups."""
+
+    kind: Literal["plan_broadcast"] = "plan_broadcast"
+    broadcast_id: int
+
+
 class SendFinalMessage(Job):
     """One rendered message for one group; the delivery's row is the truth, this only wakes a sender at its slot."""
 
@@ -106,4 +113,4 @@ TgmsJob = Annotated[
     | ProcessGroupCommand,
     Field(discriminator="kind"),
 ]
-GroupMessageJob = SendFinalMessage
+GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage, Field(discriminator="kind")]

@@ -1,87 +1,94 @@
-"""One delivery: wait for the slot, write the intent, send, write the outcome, acknowledge."""
+"""Plans broadcasts and sends deliveries: wait for the slot, write the intent, send, write the outcome, acknowledge."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, assert_never
 
-from common.batch import Batch
 from common.dbclock import DatabaseClock
-from common.errors import StoreUnavailable
-from common.jobs import GroupMessageJob
+from common.jobs import GroupMessageJob, PlanBroadcast, SendFinalMessage
 from common.registry import BotRegistry
-from common.store import deliveries, slots
-from common.store.deliveries import Begun, Outcome
+from common.store import broadcasts, deliveries
+from common.store.deliveries import Begun
 from common.store.pool import Pool
-from common.store.slots import Used
-from common.telegram.client import BotApi
+from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError
+
+from sender.ledger import Ended, Ledger
+from sender.rules.outcomes import decide
+from sender.rules.render import render
 from sender.rules.window import RoundTrips, free_at
 
-_EARLY = timedelta(milliseconds=20)  # before the slot: the intent's own commit
-_GATHER = 0.004  # seconds
-_log = logging.getLogger(__name__)
+_EARLY = timedelta(milliseconds=20)  # before the slot: time for the intent's own commit
+_CHUNK = 10_000  # deliveries planned in one transaction
+_REMEMBERED = 100  # contents of broadcasts
 
 
 class Deliveries:
-    """The handler of group_message_queue; intents and outcomes are written in batches."""
+    """The handler of group_message_queue; a job whose row says something else is stale and dropped."""
 
-    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, clock: DatabaseClock, owner: str) -> None:
+    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, clock: DatabaseClock, ledger: Ledger) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
         self._clock = clock
-        self._owner = owner
+        self._ledger = ledger
         self._trips = RoundTrips()
-        self._intents = Batch(self._begin, gather=_GATHER)
-        self._outcomes = Batch(self._settle, gather=_GATHER)
         self._contents: dict[int, dict[str, Any]] = {}
 
     async def __call__(self, job: GroupMessageJob) -> None:
-        """A job whose row says something else is stale and dropped."""
+        """By kind."""
+        match job:
+            case PlanBroadcast():
+                await self._plan(job.broadcast_id)
+            case SendFinalMessage():
+                await self._deliver(job)
+            case _ as never:
+                assert_never(never)
+
+    async def _plan(self, broadcast_id: int) -> None:
+        """In chunks, each remembered in the broadcast's row: killed in between, the next one goes on from there."""
+        while True:
+            async with self._pool.transaction("plan") as tx:
+                targets = await broadcasts.targets_of(tx, broadcast_id)
+                if targets is None:
+                    return
+                if await deliveries.plan(tx, broadcast_id, targets, limit=_CHUNK) == 0:
+                    await broadcasts.planned(tx, broadcast_id)
+
+    async def _deliver(self, job: SendFinalMessage) -> None:
         access = await self._registry.access(job.bot_id)
         await self._clock.sleep_until(job.slot_at, early=_EARLY)
-        begun = await self._intents.submit(job)
+        begun = await self._ledger.begin(job)
         if begun is None:
             return
         content = await self._content(begun.broadcast_id)
         await self._clock.sleep_until(job.slot_at)
-        started = time.monotonic()
-        outcome = await self._send(access, begun, content)
-        self._trips.add(time.monotonic() - started)
-        used = Used(begun.delivery_id, begun.group_id, job.bot_id, job.slot, free_at(self._clock.now(), self._trips.floor))
-        while True:
-            try:
-                await self._outcomes.submit((outcome, used))
-            except StoreUnavailable:
-                await asyncio.sleep(0.5)
-            else:
-                return
+        await self._ledger.settle(await self._send(job, access, begun, content))
 
-    async def _send(self, access: Any, begun: Begun, content: dict[str, Any]) -> Outcome:
+    async def _send(self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any]) -> Ended:
+        method, params = render(content, begun)
+        started, error, message_id = time.monotonic(), None, None
         try:
-            result = await self._api.call(access, content["method"], {"chat_id": begun.chat_id, **content["params"]})
-        except TelegramError as error:
-            return Outcome(begun.delivery_id, "failed", reason=error.outcome)
-        return Outcome(begun.delivery_id, "sent", [result["message_id"]])
+            message_id = _message_id(await self._api.call(access, method, params))
+        except TelegramError as failure:
+            error = failure
+        self._trips.add(time.monotonic() - started)
+        decision = decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
+        return Ended(job, begun, decision, message_id, free_at(self._clock.now(), self._trips.floor))
 
     async def _content(self, broadcast_id: int) -> dict[str, Any]:
-        if broadcast_id not in self._contents:
+        found = self._contents.get(broadcast_id)
+        if found is None:
             async with self._pool.transaction("content") as tx:
-                self._contents[broadcast_id] = await deliveries.content(tx, broadcast_id)
-        return self._contents[broadcast_id]
+                found = await broadcasts.content(tx, broadcast_id)
+            if len(self._contents) >= _REMEMBERED:
+                self._contents.pop(next(iter(self._contents)))
+            self._contents[broadcast_id] = found
+        return found
 
-    async def _begin(self, jobs: list[GroupMessageJob]) -> list[Begun | None]:
-        async with self._pool.transaction("intents") as tx:
-            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self._owner)
-        begun = {row.delivery_id: row for row in rows}
-        return [begun.get(job.delivery_id) for job in jobs]
 
-    async def _settle(self, items: list[tuple[Outcome, Used]]) -> list[None]:
-        async with self._pool.transaction("outcomes") as tx:
-            await deliveries.settle(tx, [outcome for outcome, _ in items])
-            await slots.release(tx, [used for _, used in items])
-        return [None] * len(items)
+def _message_id(result: Any) -> int | None:
+    first = result[0] if isinstance(result, list) and result else result
+    return first.get("message_id") if isinstance(first, dict) else None

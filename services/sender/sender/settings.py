@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from common.settings import KeySettings, TelegramSettings, WorkerSettings
+from pydantic import Field
 
 
 class SenderSettings(WorkerSettings, TelegramSettings, KeySettings):

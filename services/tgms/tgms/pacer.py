@@ -1,4 +1,6 @@
-"""The loop that hands out slots just in time, so that what stands on the queue is due and senders are never the brake by design."""
+"""The loop that hands out slots just in time, so that what stands on the queue is due and senders are never the brake
+by design.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from common.queues import GROUP_MESSAGE_QUEUE
 from common.store import deliveries, slots
 from common.store.pool import Pool
 from common.telemetry.redact import describe
+
 from tgms.leader import Leader
 from tgms.rules.assign import assign
 
@@ -48,7 +51,10 @@ class Pacer:
         try:
             jobs = await self._hand_out()
             await asyncio.gather(
-                *(self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"d:{job.delivery_id}")) for job in jobs)
+                *(
+                    self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"d:{job.delivery_id}"))
+                    for job in jobs
+                )
             )
         except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
             _log.warning("pacer waits", extra={"error": describe(error)})
@@ -63,13 +69,20 @@ class Pacer:
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
-            pairs = assign(free, await deliveries.candidates(tx, wanted, AHEAD), turn=self._turn)
+            found = await deliveries.candidates(tx, wanted, AHEAD)
+            now = min(slot.free_at for slot in free)
+            closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
+            if closed:
+                await deliveries.postpone(tx, closed)
+            pairs = assign(free, [candidate for candidate in found if candidate.due_at <= now + AHEAD], turn=self._turn)
             self._turn += 1
             if not pairs:
                 return []
             await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
             times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
             return [
-                SendFinalMessage(delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at)
+                SendFinalMessage(
+                    delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at
+                )
                 for (slot, c), at in zip(pairs, times, strict=True)
             ]

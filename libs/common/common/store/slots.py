@@ -90,3 +90,21 @@ async def release(tx: Tx, used: Sequence[Used]) -> None:
         free_at,
         [u.delivery_id for u in used],
     )
+
+
+async def flood_chat(tx: Tx, group_id: int, wait: timedelta) -> None:
+    """Nothing more to this group until then."""
+    await tx.execute(
+        "UPDATE group_turns SET next_at = greatest(next_at, clock_timestamp() + $2::interval) WHERE group_id = $1",
+        group_id,
+        wait,
+    )
+
+
+async def flood_bot(tx: Tx, bot_id: BotId, wait: timedelta) -> None:
+    """No bulk of this bot until then; others go on."""
+    await tx.execute(
+        """UPDATE bots SET flood_until = greatest(flood_until, clock_timestamp() + $2::interval) WHERE bot_id = $1""",
+        bot_id,
+        wait,
+    )

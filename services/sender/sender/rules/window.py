@@ -1,6 +1,7 @@
 """When a send has left Telegram's window, as far as can be known from outside. Pure.
 
-Telegram counts at arrival, which is before the answer: one second after the answer is safe, and so is that less the smallest
+Telegram counts at arrival, which is before the answer: one second after the answer is safe, and so is that less the
+smallest
 round trip, for the next request needs at least its way there, and this answer took at least its way back.
 """
 

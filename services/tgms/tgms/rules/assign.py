@@ -10,7 +10,9 @@ from common.store.deliveries import Candidate
 from common.store.slots import FreeSlot
 
 
-def assign(slots: Sequence[FreeSlot], candidates: Sequence[Candidate], *, turn: int) -> list[tuple[FreeSlot, Candidate]]:
+def assign(
+    slots: Sequence[FreeSlot], candidates: Sequence[Candidate], *, turn: int
+) -> list[tuple[FreeSlot, Candidate]]:
     """Pairs, a group at most once; `turn` moves on each time, so that no broadcast is always first."""
     by_bot: dict[BotId, list[Candidate]] = defaultdict(list)
     for candidate in candidates:

@@ -33,37 +33,45 @@ CREATE TABLE broadcasts (
     state         text NOT NULL DEFAULT 'planning'
                   CHECK (state IN ('scheduled', 'planning', 'running', 'paused', 'cancelled', 'done')),
     content       jsonb NOT NULL,
-    targets       jsonb NOT NULL,
+    all_groups    boolean NOT NULL DEFAULT false,
+    group_ids     bigint[] NOT NULL DEFAULT '{}',
+    tags          text[] NOT NULL DEFAULT '{}',
+    exclude_ids   bigint[] NOT NULL DEFAULT '{}',
+    exclude_tags  text[] NOT NULL DEFAULT '{}',
+    bot_ids       bigint[],                              -- none: every bot; else what its key is limited to
     priority      smallint NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
     on_unknown    text NOT NULL DEFAULT 'report' CHECK (on_unknown IN ('report', 'resend_once')),
     send_at       timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz,
     pause_reason  text,
     planned_to    bigint NOT NULL DEFAULT 0,             -- the last group id that has its delivery
+    planned       boolean NOT NULL DEFAULT false,        -- no group is left without one
     total         int NOT NULL DEFAULT 0,
+    created_by    text NOT NULL DEFAULT 'system',
     traceparent   text,
     created_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz
 );
-CREATE INDEX broadcasts_active ON broadcasts (priority DESC, broadcast_id) WHERE state = 'running';
+CREATE INDEX broadcasts_open ON broadcasts (state, send_at) WHERE state NOT IN ('cancelled', 'done');
 
 CREATE TABLE deliveries (
     delivery_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    broadcast_id  bigint NOT NULL,
+    broadcast_id  bigint NOT NULL REFERENCES broadcasts,
     group_id      bigint NOT NULL,
     bot_id        bigint NOT NULL,
     state         text NOT NULL DEFAULT 'pending' CHECK (state IN (
                       'pending', 'slotted', 'sending', 'sent', 'failed', 'unknown', 'cancelled', 'expired')),
     attempts      smallint NOT NULL DEFAULT 0,
-    not_before    timestamptz,
+    not_before    timestamptz NOT NULL DEFAULT to_timestamp(0),
     slot_at       timestamptz,
     owner         text,
-    message_ids   bigint[],
+    message_id    bigint,
     reason        text,
     settled_at    timestamptz,
     UNIQUE (broadcast_id, group_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX deliveries_pending ON deliveries (broadcast_id, bot_id, delivery_id) WHERE state = 'pending';
+CREATE INDEX deliveries_pending ON deliveries (broadcast_id, bot_id, not_before, delivery_id) WHERE state = 'pending';
+
 -- Whose turn it is to be sent to, for at most one send a second and twenty a minute to a chat.
 CREATE TABLE group_turns (
     group_id  bigint PRIMARY KEY,
@@ -90,3 +98,15 @@ CREATE TABLE bot_slots (
     held_at   timestamptz,
     PRIMARY KEY (bot_id, slot)
 ) WITH (fillfactor = 50);
+
+-- When a group may be sent to, at or after `at`: inside its window in its timezone. A window may cross midnight.
+CREATE FUNCTION next_in_window(at timestamptz, zone text, opens time, closes time) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN opens IS NULL OR closes IS NULL OR opens = closes THEN at
+        WHEN opens < closes AND (at AT TIME ZONE zone)::time >= opens AND (at AT TIME ZONE zone)::time < closes THEN at
+        WHEN opens > closes AND ((at AT TIME ZONE zone)::time >= opens OR (at AT TIME ZONE zone)::time < closes) THEN at
+        WHEN (at AT TIME ZONE zone)::time < opens THEN ((at AT TIME ZONE zone)::date + opens) AT TIME ZONE zone
+        ELSE ((at AT TIME ZONE zone)::date + 1 + opens) AT TIME ZONE zone
+    END
+$$;
