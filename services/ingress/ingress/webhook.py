@@ -16,7 +16,9 @@ from common.errors import BrokerUnavailable, ConfigurationError, StoreUnavailabl
 from common.ids import BotId, update_job_id
 from common.store import outbox, quarantine
 from common.telemetry.redact import describe
+from common.telemetry.spans import CurrentSpan
 from opentelemetry import trace
+from opentelemetry.context import Context
 from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
@@ -53,13 +55,8 @@ class Webhook:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application for this one path."""
-        with _tracer.start_as_current_span(
-            f"POST {PATH}",
-            context=trace.set_span_in_context(trace.INVALID_SPAN),  # strangers' trace headers are not believed
-            kind=trace.SpanKind.SERVER,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        # Under an empty context: strangers' trace headers are not believed.
+        with CurrentSpan(_tracer, f"POST {PATH}", trace.SpanKind.SERVER, parent=Context()) as span:
             try:
                 answer = await self._answer(scope, receive)
             except ClientGone:

@@ -65,10 +65,12 @@ class System:
 
 
 @contextmanager
-def running(state: Path, wish: Wish, console: Console, telegram: RealTelegram | None = None) -> Iterator[System]:
-    """Bring it up; whatever happens inside or on the way, everything is stopped at the end."""
+def running(
+    state: Path, keeper: Keeper, wish: Wish, console: Console, telegram: RealTelegram | None = None
+) -> Iterator[System]:
+    """Bring it up; whatever happens inside or on the way, the keeper's end is the end of everything."""
     ports = {**remembered(state / "ports.json", PORTS), **_wanted_ports()}
-    with Keeper(state / "run") as keeper, Collector(ports["otlp"], TraceBook()) as collector:
+    with Collector(ports["otlp"], TraceBook()) as collector:
         build = _Build(state, keeper, console, ports, telegram)
         yield build.up(wish, collector)
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from stack.keeper import Keeper
-from stack.servers import Server, Servers, Wish
+from stack.servers import Server, Servers, Wish, temporary_state
 from stack.servers.choice import choose
-from stack.servers.docker import Container
 
 
 @contextmanager
@@ -31,15 +27,8 @@ def frozen(server: Server) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def private_servers() -> Iterator[Servers]:
     """Not started yet: a session that asks for one of them does not pay for the other."""
-    folder = Path(tempfile.mkdtemp(prefix="muster-test-"))
-    folder.chmod(0o711)  # the servers' own users have to pass
-    with Keeper(folder / "run") as keeper:
-        keeper.warden.remove(folder)
-        servers = Servers(*choose(folder, keeper, Wish.private(fast=True), print))
-        for server in (servers.postgres, servers.rabbitmq):
-            if isinstance(server, Container):
-                keeper.warden.afterwards(server.volume_removal)
-        yield servers
+    with temporary_state("muster-test-") as (folder, keeper):
+        yield Servers(*choose(folder, keeper, Wish.private(fast=True), print))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from stack.console import Console
 from stack.demo import answered, first_message
 from stack.errors import StackError
 from stack.holder import AlreadyRunningError, hold
-from stack.keeper import sweep
+from stack.keeper import Keeper, sweep
 from stack.logs import Follower, rotate, tails
 from stack.servers import Wish
 from stack.services import WATCHED
@@ -49,9 +49,11 @@ def _run(console: Console, state: Path, begun: float) -> None:
     if left:
         console.say(f"    ended what a crash had left: {', '.join(left)}")
     try:
-        with ends_raise(), running(state, Wish.from_environment(), console, RealTelegram.from_environment()) as system:
-            _show(console, state, system, begun)
-            _watch(console, system)
+        with ends_raise(), Keeper(state / "run") as keeper:
+            wish, telegram = Wish.from_environment(), RealTelegram.from_environment()
+            with running(state, keeper, wish, console, telegram) as system:
+                _show(console, state, system, begun)
+                _watch(console, system)
     except EndRequested:
         console.say("", "everything is stopped; data and logs stay, `make reset` deletes them")
     finally:

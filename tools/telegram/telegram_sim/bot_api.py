@@ -45,11 +45,11 @@ class BotApi:
     async def download(self, request: web.Request) -> web.StreamResponse:
         """core.telegram.org/bots/api#getfile: the content behind a file_path."""
         try:
-            bot = self.gate.bot_of(request.match_info["token"])
+            self.gate.bot_of(request.match_info["token"])
         except ApiError as error:
             return await answer(request, refusal(error))
         stored = self.gate.world.files.by_path.get(request.match_info["path"])
-        if stored is None or bot is None:
+        if stored is None:
             return await answer(request, refusal(ApiError(404)))
         return web.Response(body=stored.content, content_type="application/octet-stream")
 

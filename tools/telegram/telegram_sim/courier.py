@@ -139,10 +139,11 @@ class Courier:
         self.connections.release(kept=answer.keeps_connection)
         if answer.ok:
             self.succeeded(key, lane, record)
-            await self.hooks.execute(answer)
         else:
             self.failed(key, lane, record, answer)
         self.pump()
+        if answer.ok:
+            await self.hooks.execute(answer)
 
     def succeeded(self, key: Hashable, lane: Lane, record: UpdateRecord) -> None:
         """The update is done; its lane may go on."""

@@ -13,6 +13,7 @@ from telegram_sim.params import Params, Upload
 
 ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 DOWNLOAD_LIMIT = 20 << 20  # bytes, core.telegram.org/bots/api#getfile
+MOST_FILES = 100_000
 FOLDERS = {"photo": "photos", "video": "videos", "document": "documents", "sticker": "stickers", "audio": "music"}
 
 
@@ -24,7 +25,6 @@ class StoredFile:
     unique_id: str
     path: str
     name: str
-    kind: str
     mime_type: str
     content: bytes
 
@@ -40,21 +40,22 @@ class FileStore:
         self.rng = rng
         self.keep_bytes = keep_bytes
         self.held = 0
+        self.count = 0
         self.files: dict[str, StoredFile] = {}
         self.by_path: dict[str, StoredFile] = {}
 
     def add(self, kind: str, upload: Upload) -> StoredFile:
         """Stores an upload under a new id; the same bytes keep their unique id."""
         suffix = f".{upload.filename.rsplit('.', 1)[1]}" if "." in upload.filename else ".bin"
-        number = len(self.by_path) + self.held % 1_000_003
-        path = f"{FOLDERS.get(kind, 'files')}/file_{number}{suffix}"
+        self.count += 1
+        path = f"{FOLDERS.get(kind, 'files')}/file_{self.count}{suffix}"
         mime = mimetypes.guess_type(upload.filename)[0] or upload.content_type
         digest = hashlib.sha256(upload.content).hexdigest()[:14]
         file_id = "AgAC" + "".join(self.rng.choices(ID_LETTERS, k=60))
-        stored = StoredFile(file_id, f"AQAD{digest}", path, upload.filename, kind, mime, upload.content)
+        stored = StoredFile(file_id, f"AQAD{digest}", path, upload.filename, mime, upload.content)
         self.files[stored.file_id] = self.by_path[path] = stored
         self.held += len(upload.content)
-        while self.held > self.keep_bytes and len(self.files) > 1:
+        while (self.held > self.keep_bytes or len(self.files) > MOST_FILES) and len(self.files) > 1:
             self.forget(next(iter(self.files)))
         return stored
 

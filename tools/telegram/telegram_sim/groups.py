@@ -10,7 +10,6 @@ from telegram_sim.conversation import Conversation
 from telegram_sim.invites import InviteLink, JoinRequest
 from telegram_sim.members import PERMISSIONS, Member
 
-GENERAL_TOPIC = 1
 KINDS = frozenset({"group", "supergroup", "channel"})
 WORDS = {"group": "group chat", "supergroup": "supergroup chat", "channel": "channel chat"}  # as errors say it
 
@@ -46,7 +45,6 @@ class Group(Conversation):
         self.topics: dict[int, Topic] = {}
         self.migrated_to: int | None = None
         self.deleted = False
-        self.slow_mode_delay = 0
 
     def as_json(self) -> dict[str, Any]:
         """The Chat object."""

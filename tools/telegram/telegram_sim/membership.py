@@ -105,7 +105,7 @@ def ask_to_join(world: World, group: Group, request: JoinRequest) -> UpdateIds:
         if not group.member(bot.id).may("can_invite_users"):
             continue
         dialog = world.dialog(bot, world.users[request.user_id])
-        dialog.writable_until = world.clock.now() + REQUEST_WINDOW
+        dialog.writable_until = world.clock.now() + world.clock.real(REQUEST_WINDOW)
         payload = {
             "chat": group.as_json(),
             "from": world.account(request.user_id),

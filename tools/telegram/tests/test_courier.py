@@ -6,11 +6,14 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 from aiohttp import web
 from telegram_sim.testing import Posted, Receiver, until
 from telegram_sim.webhook import Webhook
+
+SLACK = 40  # simulated seconds, 2 real ones: a busy machine is late, a wrong schedule is early or out of order
 
 
 def in_turn(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[Posted], Awaitable[web.Response]]:
@@ -96,7 +99,7 @@ async def test_a_failure_is_retried_at_once_then_after_two_four_and_eight_second
     waits = [(later - earlier) * 20 for earlier, later in pairwise(times)]
     for wait, expected in zip(waits, [0, 2, 4, 8, 16], strict=True):
         assert expected <= wait + 0.1, waits
-        assert wait < expected + 2.5, waits
+        assert wait < expected + SLACK, waits
     record = (await delivered(fast_scene, 2))[-1]
     assert record["status_codes"] == [500, 500, 404, 302, 500, 200]
 
@@ -106,7 +109,7 @@ async def test_retry_after_is_honoured(fast_scene: Any, receiver: Receiver) -> N
     await hook(fast_scene, receiver)
     await fast_scene.say("x")
     first, second = await receiver.take(2)
-    assert 5.9 <= (second.at - first.at) * 20 < 9
+    assert 5.9 <= (second.at - first.at) * 20 < 6 + SLACK
 
 
 async def test_a_refused_connection_is_a_failure_that_is_retried(fast_scene: Any, receiver: Receiver) -> None:
@@ -141,7 +144,7 @@ async def test_a_webhook_that_does_not_answer_in_sixty_seconds_has_failed(fast_s
     await hook(fast_scene, receiver)
     await fast_scene.say("x")
     first, second = await receiver.take(2)
-    assert 0.19 <= second.at - first.at < 1
+    assert 0.19 <= second.at - first.at < 3
     answered.set()
 
 
@@ -196,8 +199,10 @@ async def test_as_many_stuck_chats_as_twice_max_connections_stall_the_bot(scene:
 
 
 async def test_no_more_than_max_connections_at_once(scene: Any, receiver: Receiver) -> None:
-    async def script(_posted: Posted) -> web.Response:
-        await asyncio.sleep(0.02)
+    async def script(posted: Posted) -> web.Response:
+        if receiver.posts[0].body != posted.body:
+            await until(lambda: receiver.most_in_flight >= 3)
+            await asyncio.sleep(0.02)  # A fourth one would come in now.
         return web.Response()
 
     receiver.script = script
@@ -236,6 +241,17 @@ async def test_connections_are_kept_alive(scene: Any, receiver: Receiver) -> Non
         await scene.say(text)
     posts = await receiver.take(3)
     assert len({posted.peer for posted in posts}) == 1
+    await delivered(scene, 4)
+    connections = scene.sim.stage.office.couriers[scene.bot_id].connections
+    assert (connections.open, connections.busy) == (1, 0)
+
+    async def closing(_posted: Posted) -> web.Response:
+        return web.Response(headers={"Connection": "close"})
+
+    receiver.script = closing
+    await scene.say("d")
+    await delivered(scene, 5)
+    assert (connections.open, connections.busy) == (0, 0)
 
 
 async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_not(
@@ -244,6 +260,7 @@ async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_n
     replies = [
         {"method": "deleteWebhook"},
         {"method": "getMe"},
+        {"method": "noSuchMethod"},
         {"method": "sendMessage", "chat_id": scene.user_id, "text": "from the hook"},
     ]
 
@@ -252,10 +269,11 @@ async def test_a_method_in_the_answer_is_called_but_setwebhook_and_getters_are_n
 
     receiver.script = script
     await hook(scene, receiver)
-    for text in "abcd":
+    for text in "abcde":
         await scene.say(text)
-    await receiver.take(4)
-    await delivered(scene, 5)
+    await receiver.take(5)
+    await delivered(scene, 6)
+    await until(lambda: any(effect.via == "webhook" for effect in scene.sim.stage.world.effects.log.entries))
     effects = [effect for effect in await scene.effects() if effect["via"] == "webhook"]
     assert [(effect["method"], effect["status"]) for effect in effects] == [("sendMessage", "ok")]
     assert (await scene.ok("getWebhookInfo"))["url"] == receiver.url
@@ -326,3 +344,43 @@ async def test_updates_that_expired_while_they_waited_are_never_sent(fast_scene:
     await hook(fast_scene, receiver)
     (posted,) = await receiver.take(1)
     assert posted.update["message"]["text"] == "fresh"
+
+
+async def test_a_redirect_is_a_failure_and_not_followed(scene: Any, receiver: Receiver) -> None:
+    receiver.script = in_turn(307, headers={"Location": receiver.url})
+    await hook(scene, receiver)
+    await scene.say("x")
+    record = (await delivered(scene, 2))[-1]
+    assert record["status_codes"] == [307, 200]
+
+
+async def test_under_random_failures_every_chat_still_gets_all_in_order(fast_scene: Any, receiver: Receiver) -> None:
+    seed, users, each = 7, 40, 8
+    rng = Random(seed)  # noqa: S311 no secret
+    accepted: dict[int, list[int]] = {}
+
+    async def script(posted: Posted) -> web.Response:
+        roll = rng.random()
+        if roll < 0.1:
+            raise ConnectionResetError
+        if roll < 0.3:
+            return web.Response(status=500)
+        if roll < 0.4:
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        update = posted.update
+        accepted.setdefault(update["message"]["chat"]["id"], []).append(update["update_id"])
+        return web.Response()
+
+    receiver.script = script
+    await fast_scene.sim.admin("POST", "clock", time_scale=500, webhook_timeout=10**5)
+    people = (await fast_scene.sim.admin("POST", "users", count=users))["users"]
+    await hook(fast_scene, receiver)
+    sent: dict[int, list[int]] = {}
+    for _ in range(each):
+        for person in people:
+            answer = await fast_scene.sim.admin(
+                "POST", "messages", bot_id=fast_scene.bot_id, user_id=person["id"], text="x"
+            )
+            sent.setdefault(person["id"], []).append(answer["update_ids"][str(fast_scene.bot_id)])
+    await until(lambda: sum(map(len, accepted.values())) >= users * each)
+    assert accepted == sent, f"seed {seed}"

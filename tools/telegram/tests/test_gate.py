@@ -140,12 +140,14 @@ async def test_wrong_faults_are_refused(scene: Any, rules: list[Any]) -> None:
 
 
 async def test_latency(scene: Any) -> None:
-    await scene.sim.admin("PUT", "faults", rules=[], latency="150-160")
+    await order(scene, kind="cut", method="getMe")
+    await scene.sim.admin("PUT", "faults", latency="150-160")
     loop = asyncio.get_running_loop()
     begin = loop.time()
     await send(scene)
     assert loop.time() - begin >= 0.15
-    assert (await scene.sim.admin("GET", "faults"))["latency"] == "150-160"
+    shown = await scene.sim.admin("GET", "faults")
+    assert (shown["latency"], len(shown["rules"])) == ("150-160", 1), "what is not named stays"
     await scene.sim.admin("PUT", "faults", expect=400, latency="fast")
 
 

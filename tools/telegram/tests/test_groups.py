@@ -68,7 +68,7 @@ async def test_privacy_mode(scene: Any) -> None:
         answer = await scene.sim.admin("POST", "messages", chat_id=group, user_id=scene.user_id, text=text, **more)
         seen.append(str(scene.bot_id) in answer["update_ids"])
     assert seen == [False, True, False, True, True, True]
-    scene.sim.stage.world.bots[scene.bot_id].read_all = True
+    await scene.sim.admin("POST", "bots", token=scene.token, can_read_all_group_messages=True)
     answer = await scene.sim.admin("POST", "messages", chat_id=group, user_id=scene.user_id, text="hello")
     assert answer["update_ids"]
     assert (await scene.ok("getMe"))["can_read_all_group_messages"] is True
@@ -276,8 +276,9 @@ async def test_topics(scene: Any) -> None:
     place = {"chat_id": group, "message_thread_id": topic}
     sent = await scene.ok("sendMessage", **place, text="x")
     assert (sent["message_thread_id"], sent["is_topic_message"]) == (topic, True)
-    assert "message_thread_id" not in await scene.ok("sendMessage", chat_id=group, message_thread_id=1, text="general")
+    assert "message_thread_id" not in await scene.ok("sendMessage", chat_id=group, text="general")
     unknown = (400, "Bad Request: message thread not found")
+    assert await scene.refused("sendMessage", chat_id=group, message_thread_id=1, text="general") == unknown
     assert await scene.refused("sendMessage", chat_id=group, message_thread_id=999, text="x") == unknown
     await scene.ok("closeForumTopic", **place)
     await act(scene, group, "promote", bot_id=scene.bot_id, can_invite_users=True)

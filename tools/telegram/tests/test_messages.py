@@ -79,7 +79,7 @@ async def test_who_a_bot_may_write_to(scene: Any) -> None:
     assert await scene.sim.admin("POST", "block", bot_id=scene.bot_id, user_id=scene.user_id) == {"update_id": None}
     await scene.sim.admin("POST", "unblock", bot_id=scene.bot_id, user_id=scene.user_id)
     await scene.ok("sendMessage", chat_id=scene.user_id, text="x")
-    scene.sim.stage.world.users[scene.user_id].deactivated = True
+    await scene.sim.admin("POST", "users", id=scene.user_id, deactivated=True)
     gone = (403, "Forbidden: user is deactivated")
     assert await scene.refused("sendMessage", chat_id=scene.user_id, text="x") == gone
 

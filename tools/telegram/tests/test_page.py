@@ -31,6 +31,8 @@ async def test_an_empty_world_says_what_to_do(sim: Simulation) -> None:
     assert "&lt;Ada&gt; and Muster" in page
     assert 'value="/start"' in page
     assert "Write the first message" in page
+    (bot,), (user,) = sim.stage.world.bots, sim.stage.world.users
+    assert "<Ada>" not in await post(sim, "/page/say", bot=bot, user=user, text="x")
 
 
 async def test_nothing_on_the_page_is_inline_or_from_elsewhere(scene: Any) -> None:

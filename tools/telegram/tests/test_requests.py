@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import aiohttp
 import pytest
+from telegram_sim.files import FileStore
+from telegram_sim.params import Upload
 from telegram_sim.testing import Simulation
 
 
@@ -89,6 +92,14 @@ async def test_a_file_is_uploaded_sent_again_by_id_and_downloaded(scene: Any) ->
     assert await scene.refused("getFile", file_id="x") == (400, "Bad Request: invalid file_id")
     effect = (await scene.effects("method=sendDocument"))[0]
     assert effect["params"]["document"] == "<a.txt, 7 bytes>", "the log holds no file contents"
+
+
+def test_files_are_bounded_and_never_share_a_path() -> None:
+    store = FileStore(Random(1), keep_bytes=100)  # noqa: S311 no secret
+    added = [store.add("photo", Upload("p.png", "image/png", bytes([n]) * 30)) for n in range(10)]
+    assert len({stored.path for stored in added}) == 10
+    assert list(store.by_path) == [stored.path for stored in added[-3:]]
+    assert store.held == 90
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a/p.png?x=1", "http://127.0.0.1:1/p.png"])

@@ -11,23 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Generic, Protocol, assert_never
 
-import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
 from opentelemetry import trace
 from pydantic import ValidationError
 
 from common.bus import tracing
-from common.bus.channel import HEARTBEAT
 from common.bus.delivery import Delivery
 from common.bus.ordered import OrderedTasks
 from common.bus.publisher import Publisher
+from common.bus.session import STEP, losses_named, session
 from common.bus.settlement import Bury, Climb, HoldOn, Park, settle
 from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Reject
 from common.queues import JobT, Queue
 from common.telemetry import metrics
 from common.telemetry.redact import describe
+from common.telemetry.spans import CurrentSpan
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("muster.bus")
@@ -80,48 +79,38 @@ class Consumer(Generic[JobT]):
         self.connected = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Connects for as long as it takes; a plain connection each time, for connect_robust is known to hang
-        (reliability A7).
-        """
+        """Connects anew for as long as it takes; what runs is waited for wherever the broker is at the stop."""
         failures = 0
         while not stop.is_set():
             try:
-                await self._session(stop)
+                with losses_named():
+                    await self._session(stop)
                 failures = 0
-            except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            except BrokerUnavailable as error:
                 _log.warning(
                     "consumer lost its connection", extra={"queue": self._queue.name, "error": describe(error)}
                 )
                 metrics.RECONNECTS.labels(self._queue.name).inc()
-            self.connected = False
+            finally:
+                self.connected = False
             await wait(stop, _BACKOFF[min(failures, len(_BACKOFF) - 1)])
             failures += 1
+        await self._drain()
 
     async def _session(self, stop: asyncio.Event) -> None:
-        connection = await aio_pika.connect(self._url, timeout=5, heartbeat=HEARTBEAT)
-        lost = asyncio.Event()
-        connection.close_callbacks.add(lambda *_: lost.set())
-        try:
-            channel = await connection.channel()
-            channel.close_callbacks.add(lambda *_: lost.set())
-            await channel.set_qos(prefetch_count=self._limits.prefetch)
-            queue = await channel.get_queue(self._queue.name, ensure=True)
-            tag = await queue.consume(self._take, no_ack=False)
+        async with session(self._url, prefetch=self._limits.prefetch) as now:
+            async with asyncio.timeout(STEP):
+                queue = await now.channel.get_queue(self._queue.name, ensure=True)
+                tag = await queue.consume(self._take, no_ack=False)
             self.connected = True
-            watch = asyncio.create_task(self._watch(connection, lost))
+            watch = asyncio.create_task(self._watch(now.connection, now.lost))
             try:
-                await first(stop, lost)
-                if stop.is_set() and not lost.is_set():
-                    with contextlib.suppress(AMQPError, OSError, TimeoutError, RuntimeError):
-                        await queue.cancel(tag, timeout=5)
-                    await self._drain()
+                await first(stop, now.lost)
             finally:
                 watch.cancel()
-            if stop.is_set() and lost.is_set():
-                await self._drain()
-        finally:
-            with contextlib.suppress(Exception):
-                await connection.close()
+            if stop.is_set() and not now.lost.is_set():
+                await quietly(queue.cancel(tag, timeout=STEP))
+                await self._drain()  # while what is done can still be acknowledged
 
     async def _drain(self) -> None:
         self._stopping.set()
@@ -146,12 +135,13 @@ class Consumer(Generic[JobT]):
 
     async def _ready(self, connection: AbstractConnection) -> int:
         try:
-            async with asyncio.timeout(5):
-                channel = await connection.channel()
-                declared = await channel.declare_queue(self._queue.name, passive=True)
-                await channel.close()
-                return declared.declaration_result.message_count or 0
-        except (AMQPError, OSError, TimeoutError, RuntimeError):
+            with losses_named():
+                async with asyncio.timeout(STEP):
+                    channel = await connection.channel()
+                    declared = await channel.declare_queue(self._queue.name, passive=True)
+                    await channel.close()
+                    return declared.declaration_result.message_count or 0
+        except BrokerUnavailable:
             return 1  # an answer that does not come is as suspicious as work that does not
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
@@ -176,7 +166,7 @@ class Consumer(Generic[JobT]):
         try:
             if self._stopping.is_set():
                 await quietly(message.nack(requeue=True))  # prefetched and not begun: the next one has it at once
-            elif await self._settled(delivery, job):
+            elif await self._settled(message, delivery, job):
                 await quietly(message.ack())
             else:
                 await quietly(message.nack(requeue=True))
@@ -186,8 +176,10 @@ class Consumer(Generic[JobT]):
         finally:
             metrics.IN_FLIGHT.labels(self._queue.name).dec()
 
-    async def _settled(self, delivery: Delivery, job: JobT | Reject) -> bool:
-        """True when the message may be acknowledged: done, or safe somewhere else. False only at a stop."""
+    async def _settled(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> bool:
+        """True when the message may be acknowledged: done, or safe somewhere else. False at a stop, or where a held job
+        is no longer ours because its connection is gone: the broker gives it out again.
+        """
         held = 0
         while True:
             error = await self._attempt(delivery, job)
@@ -205,7 +197,7 @@ class Consumer(Generic[JobT]):
                 "job held",
                 extra={"queue": self._queue.name, "job_id": delivery.envelope.job_id, "reason": action.reason},
             )
-            if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]):
+            if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]) or message.channel.is_closed:
                 return False
             held += 1
 
@@ -215,13 +207,12 @@ class Consumer(Generic[JobT]):
             metrics.QUEUE_SECONDS.labels(self._queue.name).observe(max(0.0, time.time() - delivery.published_ms / 1000))
         kind = "unknown" if isinstance(job, Reject) else job.kind
         with (
-            _tracer.start_as_current_span(
+            CurrentSpan(
+                _tracer,
                 f"process {self._queue.name}",
-                parent,
-                kind=trace.SpanKind.CONSUMER,
+                trace.SpanKind.CONSUMER,
+                parent=parent,
                 links=tracing.links_of(parent),
-                record_exception=False,
-                set_status_on_exception=False,
                 attributes=tracing.attributes(self._queue.name, "process", delivery.message_id, envelope.job_id)
                 | {"muster.job_kind": kind, "muster.attempt": envelope.attempt},
             ) as span,
@@ -275,7 +266,7 @@ class Consumer(Generic[JobT]):
 
 async def quietly(settlement: Awaitable[object]) -> None:
     """The broker redelivers what could not be settled, and the inbox knows it: nothing else is to be done."""
-    with contextlib.suppress(AMQPError, OSError, RuntimeError, TimeoutError, BrokerUnavailable):
+    with contextlib.suppress(BrokerUnavailable), losses_named():
         await settlement
 
 

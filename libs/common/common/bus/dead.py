@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
 
-from common.bus.channel import HEARTBEAT
 from common.bus.consumer import Store, first, quietly, wait
 from common.bus.delivery import Delivery
+from common.bus.session import STEP, losses_named, session
 from common.bus.topology import DELIVERY_LIMIT
-from common.errors import StoreUnavailable
+from common.envelope import Envelope
+from common.errors import BrokerUnavailable
 from common.queues import Queue
 from common.telemetry.redact import describe
 
@@ -36,29 +35,31 @@ class DeadQueue:
         """Comes back after any loss of the connection."""
         while not stop.is_set():
             try:
-                await self._session(stop)
-            except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+                with losses_named():
+                    await self._session(stop)
+            except BrokerUnavailable as error:
                 _log.warning("dead queues not reachable", extra={"error": describe(error)})
             await wait(stop, 1.0)
 
     async def _session(self, stop: asyncio.Event) -> None:
-        connection = await aio_pika.connect(self._url, timeout=5, heartbeat=HEARTBEAT)
-        lost = asyncio.Event()
-        connection.close_callbacks.add(lambda *_: lost.set())
-        async with connection:
-            channel = await connection.channel()
-            channel.close_callbacks.add(lambda *_: lost.set())
-            await channel.set_qos(prefetch_count=1)
-            for queue in self._queues:
-                source = await channel.get_queue(queue.dead)
-                await source.consume(partial(self._take, queue.name))
-            await first(stop, lost)
+        async with session(self._url, prefetch=1) as now:
+            async with asyncio.timeout(STEP):
+                for queue in self._queues:
+                    source = await now.channel.get_queue(queue.dead, ensure=True)
+                    await source.consume(partial(self._take, queue.name))
+            await first(stop, now.lost)
 
     async def _take(self, queue: str, message: AbstractIncomingMessage) -> None:
-        try:
-            await self._store.bury(Delivery.of(message, queue).envelope, "delivery_limit", _REASON)
-        except StoreUnavailable:
+        envelope = Delivery.of(message, queue).envelope
+        # Kept, not given back: a broker counts what is given back, and drops what this queue gave back too often.
+        while not await self._buried(envelope):  # noqa: ASYNC110 (nobody tells us when the database is back)
             await asyncio.sleep(1)
-            await quietly(message.nack(requeue=True))
-        else:
-            await quietly(message.ack())
+        await quietly(message.ack())
+
+    async def _buried(self, envelope: Envelope) -> bool:
+        try:
+            await self._store.bury(envelope, "delivery_limit", _REASON)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the letter is still here)
+            _log.warning("dead letter waits", extra={"job_id": envelope.job_id, "error": describe(error)})
+            return False
+        return True

@@ -15,6 +15,7 @@ from common.errors import BrokerUnavailable, Unroutable
 from common.ids import JobId
 from common.queues import JobT, Queue
 from common.telemetry import metrics
+from common.telemetry.spans import CurrentSpan
 
 _SCHEMA = 1  # x-schema: the envelope's version
 _ATTEMPTS = 2
@@ -42,16 +43,14 @@ class Publisher:
         """As `publish`, for what is encoded already; `routing_key` where it is not the queue itself (retry ladder)."""
         destination = routing_key or message.queue
         parent = tracing.parent_of({tracing.TRACEPARENT: message.traceparent}) if message.traceparent else None
-        with _tracer.start_as_current_span(
-            f"send {destination}", parent, kind=trace.SpanKind.PRODUCER, record_exception=False
-        ) as span:
+        with CurrentSpan(_tracer, f"send {destination}", trace.SpanKind.PRODUCER, parent=parent) as span:
             try:
                 await self._attempts(destination, message, span)
-            except Unroutable:
-                metrics.PUBLISHED.labels(message.queue, "unroutable").inc()
-                raise
-            except BrokerUnavailable:
-                metrics.PUBLISHED.labels(message.queue, "unavailable").inc()
+            except (Unroutable, BrokerUnavailable) as error:
+                outcome = "unroutable" if isinstance(error, Unroutable) else "unavailable"
+                metrics.PUBLISHED.labels(message.queue, outcome).inc()
+                span.set_attribute("error.type", outcome)
+                span.set_status(trace.StatusCode.ERROR)
                 raise
             metrics.PUBLISHED.labels(message.queue, "confirmed").inc()
 

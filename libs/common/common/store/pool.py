@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 from common.errors import StoreUnavailable
 from common.store import dsn
 from common.telemetry import metrics
+from common.telemetry.spans import CurrentSpan
 
 Tx: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 _tracer = trace.get_tracer("muster.store")
@@ -103,13 +104,8 @@ def _span(name: str) -> AbstractContextManager[object]:
     # The loops that only look would drown the traces: they look several times a second and find nothing.
     if not trace.get_current_span().get_span_context().is_valid:
         return nullcontext()
-    return _tracer.start_as_current_span(
-        f"postgres {name}",
-        kind=trace.SpanKind.CLIENT,
-        attributes={"db.system.name": "postgresql", "db.operation.name": name},
-        record_exception=False,
-        set_status_on_exception=False,
-    )
+    attributes = {"db.system.name": "postgresql", "db.operation.name": name}
+    return CurrentSpan(_tracer, f"postgres {name}", trace.SpanKind.CLIENT, attributes=attributes)
 
 
 @contextmanager

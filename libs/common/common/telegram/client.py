@@ -16,6 +16,7 @@ from common.telegram import errors
 from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
 from common.telegram.floods import Pacer
 from common.telemetry import metrics
+from common.telemetry.spans import CurrentSpan
 
 _tracer = trace.get_tracer("muster.telegram")
 _JSON = {"Content-Type": "application/json"}
@@ -45,13 +46,12 @@ class BotApi:
         chat = chat_id if isinstance(chat_id, int) else None
         await self._pacer.wait(bot.bot_id, chat)
         started = time.perf_counter()
-        with _tracer.start_as_current_span(
-            f"telegram {method}",
-            kind=trace.SpanKind.CLIENT,
-            attributes={"rpc.system": "telegram", "rpc.method": method, "muster.bot_id": bot.bot_id},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        attributes: dict[str, str | int] = {
+            "rpc.system": "telegram",
+            "rpc.method": method,
+            "muster.bot_id": bot.bot_id,
+        }
+        with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT, attributes=attributes) as span:
             answer = await self._exchange(bot, method, body)
             outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
             metrics.TELEGRAM_SECONDS.labels(method, outcome).observe(time.perf_counter() - started)

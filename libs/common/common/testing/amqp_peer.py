@@ -11,6 +11,7 @@ from typing import Self
 
 from pamqp import base, commands, exceptions, frame
 from pamqp import heartbeat as heartbeats
+from pamqp.common import FieldTable
 
 Answer = Callable[[int], Iterable[base.Frame]]
 
@@ -30,6 +31,7 @@ class AmqpPeer:
 
     on_publish: Answer = acknowledge
     replies: dict[type[base.Frame], base.Frame] = field(default_factory=dict)
+    mute: set[type[base.Frame]] = field(default_factory=set)  # what is not answered
     heard: list[base.Frame] = field(default_factory=list)
     connections: int = 0
     heartbeats: int = 0
@@ -73,7 +75,8 @@ class AmqpPeer:
         self._writers.append(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await reader.readexactly(8)
-            self.say(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
+            capabilities: FieldTable = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
+            self.say(commands.Connection.Start(0, 9, {"capabilities": capabilities}, "PLAIN", "en_US"), 0)
             await self._converse(reader, writer)
         writer.close()
 
@@ -99,7 +102,7 @@ class AmqpPeer:
         self.heartbeats += isinstance(received, heartbeats.Heartbeat)
         for kind, reply in ({**_HANDSHAKE, **self.replies}).items():
             if isinstance(received, kind):
-                return [reply]
+                return [] if kind in self.mute else [reply]
         return []
 
 

@@ -47,6 +47,18 @@ class Broker:
         self._made += await topology.declare(self.url, [queue])
         return queue
 
+    async def delete(self, name: str) -> None:
+        """With all that is in it."""
+        channel = await self._channel()
+        await channel.queue_delete(name)
+        await channel.close()
+
+    async def purge(self, name: str) -> None:
+        """Of all that is ready in it."""
+        channel = await self._channel()
+        await (await channel.get_queue(name, ensure=False)).purge()
+        await channel.close()
+
     async def depth(self, name: str) -> int:
         """How many messages are ready in it: neither taken nor settled."""
         channel = await self._channel()

@@ -5,7 +5,6 @@ For tests, fault runs and benches: `with temporary() as servers: …`; with a ke
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from pathlib import Path
 
 from stack.keeper import Keeper
 from stack.servers.choice import Wish, choose
-from stack.servers.docker import Container
 from stack.servers.model import Report, Server
+from stack.servers.temporary import temporary_state
 
-__all__ = ["Server", "Servers", "Wish", "start", "temporary"]
+__all__ = ["Server", "Servers", "Wish", "start", "temporary", "temporary_state"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,5 @@ def start(state: Path, keeper: Keeper, wish: Wish | None = None, *, report: Repo
 @contextmanager
 def temporary(wish: Wish | None = None, *, report: Report = lambda _: None) -> Iterator[Servers]:
     """Fresh servers in a folder that goes away with them, also after kill -9 of this process."""
-    folder = Path(tempfile.mkdtemp(prefix="muster-"))
-    folder.chmod(0o711)  # the servers' own users have to pass
-    with Keeper(folder / "run") as keeper:
-        keeper.warden.remove(folder)
-        servers = start(folder, keeper, wish or Wish.private(fast=True), report=report)
-        for server in (servers.postgres, servers.rabbitmq):
-            if isinstance(server, Container):
-                keeper.warden.afterwards(server.volume_removal)
-        yield servers
+    with temporary_state() as (folder, keeper):
+        yield start(folder, keeper, wish or Wish.private(fast=True), report=report)

@@ -90,11 +90,6 @@ class Container:
         """A name that no other checkout has."""
         return f"muster-{mark(self.place.root)}-{self.name}"
 
-    @property
-    def volume_removal(self) -> Sequence[str]:
-        """The command that takes the data away."""
-        return ["docker", "volume", "rm", "--force", self.container]
-
     def start(self) -> None:
         """Run the image in the foreground: its log is ours, and a signal to the client reaches the server."""
         _docker("rm", "--force", self.container)
@@ -143,6 +138,11 @@ def mark(state: Path) -> str:
     return hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
 
 
+def volumes_of(state: Path) -> list[str]:
+    """Where that state directory's containers keep their data."""
+    return [f"muster-{mark(state)}-{image.server}" for image in (POSTGRES, RABBITMQ)]
+
+
 def remove_containers(state: Path, *, volumes: bool) -> None:
     """Take away what that state directory has in the engine, if there is one."""
     if not engine_answers():
@@ -151,8 +151,7 @@ def remove_containers(state: Path, *, volumes: bool) -> None:
     for container in found:
         _docker("rm", "--force", container)
     if volumes:
-        for image in (POSTGRES, RABBITMQ):
-            _docker("volume", "rm", "--force", f"muster-{mark(state)}-{image.server}")
+        _docker("volume", "rm", "--force", *volumes_of(state))
 
 
 def _docker(*words: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:

@@ -14,9 +14,12 @@ MOST_USERS = 1_000_000  # in one request
 
 def add_bot(stage: Stage, form: Form) -> dict[str, Any]:
     """POST /admin/bots."""
-    return stage.world.add_bot(
+    bot = stage.world.add_bot(
         token=form.text("token", ""), username=form.text("username", ""), first_name=form.text("first_name", "")
-    ).as_admin()
+    )
+    if form.has("can_read_all_group_messages"):
+        bot.read_all = form.flag("can_read_all_group_messages")
+    return bot.as_admin()
 
 
 def list_bots(stage: Stage, _form: Form) -> dict[str, Any]:
@@ -48,6 +51,9 @@ def add_users(stage: Stage, form: Form) -> dict[str, Any]:
         )
         for nth in range(count)
     ]
+    if form.has("deactivated"):
+        for user in users:
+            user.deactivated = form.flag("deactivated")
     return {"users": [user.as_json() for user in users]}
 
 

@@ -26,8 +26,9 @@ def show_faults(stage: Stage, _form: Form) -> dict[str, Any]:
 
 
 def set_faults(stage: Stage, form: Form) -> dict[str, Any]:
-    """PUT /admin/faults: these rules and no others; latency stays when it is not named."""
-    rules = [read_rule(rule, stage) for rule in form.items("rules")]
+    """PUT /admin/faults: these rules and no others; rules or latency stay when they are not named."""
+    old = stage.gate.faults.rules
+    rules = [read_rule(rule, stage) for rule in form.items("rules")] if form.has("rules") else old
     if form.has("latency"):
         stage.gate.latency = read_latency(str(form.values["latency"]))
     stage.gate.faults.rules = rules

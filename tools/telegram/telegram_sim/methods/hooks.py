@@ -10,7 +10,8 @@ from telegram_sim.errors import bad_request, flood
 from telegram_sim.methods.call import Call
 from telegram_sim.webhook import DEFAULT_CONNECTIONS, Webhook
 
-SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")  # W1
+SECRET = re.compile(r"[A-Za-z0-9_-]+")  # W1
+SECRET_LIMIT = 256  # W1
 PUBLIC_PORTS = frozenset({443, 80, 88, 8443})  # W2
 
 
@@ -21,6 +22,8 @@ def set_webhook(call: Call) -> bool:
         return delete_webhook(call)
     check_url(url, local=call.office.local)
     secret = call.params.text("secret_token")
+    if len(secret) > SECRET_LIMIT:
+        raise bad_request("secret token is too long")
     if secret and not SECRET.fullmatch(secret):
         raise bad_request("secret token contains unallowed characters")
     check_pace(call)

@@ -7,7 +7,7 @@ from typing import Any
 
 from telegram_sim.conversation import Conversation, Dialog, Message
 from telegram_sim.errors import bad_request
-from telegram_sim.groups import GENERAL_TOPIC, Group
+from telegram_sim.groups import Group
 from telegram_sim.markup.builder import Entity, utf16_length
 from telegram_sim.markup.compose import compose
 from telegram_sim.markup.keyboards import read_markup, read_reply_keyboard
@@ -44,9 +44,9 @@ def draft(call: Call, place: Conversation, content: Mapping[str, Any], *, kind: 
 
 
 def thread(call: Call, place: Conversation) -> dict[str, Any]:
-    """The forum topic a message goes to; the general one needs no mention."""
+    """The forum topic a message goes to; the general one cannot be named, not even by its id 1."""
     topic_id = call.params.integer("message_thread_id")
-    if topic_id in {0, GENERAL_TOPIC} or (not isinstance(place, Group) and topic_id < 0):
+    if topic_id == 0:
         return {}
     topic = place.topics.get(topic_id) if isinstance(place, Group) else None
     if topic is None:

@@ -70,7 +70,12 @@ def nobody(world: World) -> str:
 def side(world: World, address: Address) -> str:
     """Bots, users and groups to choose from."""
     bots = [
-        (address.link(bot_id=bot.id, chat_id=None), f"{bot.first_name}", f"@{bot.username}", bot.id == address.bot_id)
+        (
+            address.link(bot_id=bot.id, chat_id=None),
+            f"{bot.first_name}",
+            f"@{bot.username}",
+            bot.id == address.bot_id and address.chat_id is None,
+        )
         for bot in world.bots.values()
     ]
     users = [

@@ -1,0 +1,104 @@
+"""The database's side of a run. The one place of the battery with SQL: it reads what no service needs to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from common.store.pool import Pool
+
+from faults.attribution import number_in
+from faults.history import ReplyRow, Rows
+
+
+async def gather(pool: Pool, bots: Sequence[int], since: datetime) -> Rows:
+    """For these bots, and what is not any bot's since the run began."""
+    async with pool.transaction("evidence") as tx:
+        inbox = await tx.fetch("SELECT bot_id, update_id FROM inbox WHERE bot_id = ANY($1::bigint[])", bots)
+        texts = await tx.fetch("SELECT text FROM feedback WHERE bot_id = ANY($1::bigint[])", bots)
+        said = await tx.fetch(
+            "SELECT bot_id, update_id, state, message_id FROM replies WHERE bot_id = ANY($1::bigint[])", bots
+        )
+        dead = await tx.fetchval("SELECT count(*) FROM dead_letters WHERE created_at >= $1", since)
+        kept = await tx.fetchval("SELECT count(*) FROM quarantine WHERE bot_id = ANY($1::bigint[])", bots)
+        outbox = await tx.fetchval("SELECT count(*) FROM outbox")
+    return Rows(
+        inbox=frozenset((row["bot_id"], row["update_id"]) for row in inbox),
+        told=Counter(number for row in texts if (number := number_in(row["text"])) is not None),
+        replies=[ReplyRow(**dict(row)) for row in said],
+        dead_letters=dead,
+        quarantine=kept,
+        outbox=outbox,
+    )
+
+
+async def now(pool: Pool) -> datetime:
+    """By the database's clock."""
+    async with pool.transaction("now") as tx:
+        found: datetime = await tx.fetchval("SELECT clock_timestamp()")
+    return found
+
+
+async def outbox_rows(pool: Pool) -> int:
+    """Jobs on their way to the broker."""
+    async with pool.transaction("outbox rows") as tx:
+        return int(await tx.fetchval("SELECT count(*) FROM outbox"))
+
+
+async def unsettled(pool: Pool, bots: Sequence[int]) -> int:
+    """Replies whose outcome is not written."""
+    async with pool.transaction("unsettled") as tx:
+        return int(
+            await tx.fetchval(
+                "SELECT count(*) FROM replies WHERE state = 'sending' AND bot_id = ANY($1::bigint[])", bots
+            )
+        )
+
+
+async def marks(pool: Pool, bots: Sequence[int]) -> int:
+    """Updates whose effects are committed."""
+    async with pool.transaction("marks") as tx:
+        return int(await tx.fetchval("SELECT count(*) FROM inbox WHERE bot_id = ANY($1::bigint[])", bots))
+
+
+async def quarantined(pool: Pool, bot_id: int) -> set[bytes]:
+    """The digests of what was kept."""
+    async with pool.transaction("quarantined") as tx:
+        return {row["digest"] for row in await tx.fetch("SELECT digest FROM quarantine WHERE bot_id = $1", bot_id)}
+
+
+async def buried(pool: Pool, since: datetime) -> Counter[str]:
+    """Dead letters by their cause."""
+    async with pool.transaction("buried") as tx:
+        rows = await tx.fetch(
+            "SELECT cause, count(*) AS n FROM dead_letters WHERE created_at >= $1 GROUP BY cause", since
+        )
+    return Counter({row["cause"]: row["n"] for row in rows})
+
+
+async def buried_jobs(pool: Pool, since: datetime) -> set[str]:
+    """Whose dead letters there are."""
+    async with pool.transaction("buried jobs") as tx:
+        return {
+            row["job_id"] for row in await tx.fetch("SELECT job_id FROM dead_letters WHERE created_at >= $1", since)
+        }
+
+
+async def lease(pool: Pool, name: str) -> tuple[str, int] | None:
+    """The holder and its epoch, where the lease has not expired."""
+    async with pool.transaction("lease") as tx:
+        row = await tx.fetchrow("SELECT holder, epoch FROM leases WHERE name = $1 AND expires_at > now()", name)
+    return None if row is None else (row["holder"], row["epoch"])
+
+
+async def older_rows(pool: Pool, than: datetime, *, unpublished: bool) -> int:
+    """Outbox rows from before that time that are not handled, or not even published."""
+    async with pool.transaction("older rows") as tx:
+        return int(
+            await tx.fetchval(
+                "SELECT count(*) FROM outbox WHERE created_at <= $1 AND (published_at IS NULL OR NOT $2)",
+                than,
+                unpublished,
+            )
+        )
