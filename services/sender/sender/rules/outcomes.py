@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
 _MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
 _BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
+
+
+# What a refusal says of its group: health and phase.
+_GROUP: Final[dict[type[TelegramError], tuple[str | None, str | None]]] = {
+    errors.Gone: ("unreachable", "lost"),
+    errors.NoRights: ("degraded", None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,6 @@ def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> De
             return Decision("pending", error.outcome, bot_revoked=True)
         case errors.BadContent():
             return Decision("failed", str(error), pause=True)
-        case errors.Gone():
-            return Decision("failed", error.outcome, group_failed=True, group_health="unreachable", group_phase="lost")
-        case errors.NoRights():
-            return Decision("failed", error.outcome, group_failed=True, group_health="degraded")
         case _:
-            return Decision("failed", error.outcome, group_failed=True)
+            health, phase = _GROUP.get(type(error), (None, None))
+            return Decision("failed", error.outcome, group_failed=True, group_health=health, group_phase=phase)
