@@ -11,15 +11,16 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingress import health, webhook
+from ingress import health, problems, webhook
+from ingress.api import messages
 from ingress.backend import Backend
 from ingress.flush import FlushTraces
 from ingress.openapi import describe_webhook
+from ingress.problems import Surprises
+from ingress.tracing import TraceIds
 
 MAX_BODY = 256 * 1024  # bytes, for everything but the webhook
-_DESCRIPTION = (
-    "Runs fleets of Telegram groups. Telegram's webhooks arrive here; the API for groups and broadcasts follows."
-)
+_DESCRIPTION = "Runs fleets of Telegram groups: broadcasts, groups, bots and keys; Telegram's webhooks arrive here too."
 
 
 class Door:
@@ -57,7 +58,11 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
         max_body_size=MAX_BODY,
     )
     app.state.backend = backend
-    app.include_router(health.router)
+    problems.install(app)
+    app.add_middleware(Surprises)
+    app.add_middleware(TraceIds)  # the last added is the outermost
+    for resource in (health, messages):
+        app.include_router(resource.router)
     describe_webhook(app)
     if telemetry.on:
         FastAPIInstrumentor.instrument_app(
