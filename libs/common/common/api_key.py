@@ -13,7 +13,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET = 43  # letters of 62 hold 256 bits
 _CHECKSUM = 6  # letters of 62 hold 32 bits
 _ID = 12
-_FORM = re.compile(rf"mst_[a-z]{{2,8}}_([0-9A-Za-z]{{{_ID}}})_[0-9A-Za-z]{{{_SECRET + _CHECKSUM}}}")
+_FORM = re.compile(rf"mst_([a-z]{{2,8}})_([0-9A-Za-z]{{{_ID}}})_[0-9A-Za-z]{{{_SECRET + _CHECKSUM}}}")
 
 SCOPES: Final = (
     "messages:write",
@@ -34,6 +34,7 @@ SCOPES: Final = (
 class ApiKey:
     """The whole key is shown once, where it is made; kept is only the digest."""
 
+    env: str
     key_id: str
     text: str = field(repr=False)
 
@@ -42,7 +43,7 @@ class ApiKey:
         """`env` is a word of 2-8 small letters that tells a reader where the key is good."""
         key_id = _random(_ID)
         body = f"mst_{env}_{key_id}_{_random(_SECRET)}"
-        return cls(key_id, body + _checksum(body))
+        return cls(env, key_id, body + _checksum(body))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -50,7 +51,7 @@ class ApiKey:
         found = _FORM.fullmatch(text)
         if found is None or _checksum(text[:-_CHECKSUM]) != text[-_CHECKSUM:]:
             return None
-        return cls(found[1], text)
+        return cls(found[1], found[2], text)
 
     @property
     def digest(self) -> bytes:

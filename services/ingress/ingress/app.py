@@ -12,10 +12,10 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingress import health, problems, webhook
-from ingress.api import messages
+from ingress.api import bots, broadcasts, groups, keys, messages, trail
 from ingress.backend import Backend
 from ingress.flush import FlushTraces
-from ingress.openapi import describe_webhook
+from ingress.openapi import describe
 from ingress.problems import Surprises
 from ingress.tracing import TraceIds
 
@@ -61,9 +61,9 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     problems.install(app)
     app.add_middleware(Surprises)
     app.add_middleware(TraceIds)  # the last added is the outermost
-    for resource in (health, messages):
+    for resource in (messages, broadcasts, groups, bots, keys, trail, health):
         app.include_router(resource.router)
-    describe_webhook(app)
+    describe(app)
     if telemetry.on:
         FastAPIInstrumentor.instrument_app(
             app, excluded_urls="livez,readyz,docs,openapi.json", exclude_spans=["receive", "send"]

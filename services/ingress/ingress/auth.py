@@ -30,7 +30,7 @@ _bearer = HTTPBearer(
 class Caller:
     """A live key with the scope that the operation asks for; `bot_ids` None is every bot."""
 
-    key_id: str
+    env: str
     owner: str
     scopes: list[str]
     bot_ids: list[int] | None
@@ -83,7 +83,7 @@ async def authorized(
         if not grants(found.scopes, scope):
             raise AppError("missing_scope", 403, f"the key lacks the scope {scope}", scope=scope)
     ip = request.client.host if request.client else None
-    return Caller(found.key_id, found.owner, found.scopes, found.bot_ids, ip, trace_id_of(request.scope))
+    return Caller(key.env, found.owner, found.scopes, found.bot_ids, ip, trace_id_of(request.scope))
 
 
 def _unknown() -> AppError:

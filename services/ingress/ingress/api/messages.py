@@ -12,7 +12,7 @@ from common.errors import AppError
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import audience, broadcasts, outbox
+from common.store import audience, audit, broadcasts, outbox
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 from fastapi import APIRouter, Depends, Query, Response, Security
@@ -128,6 +128,9 @@ async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
         traceparent=tracing.traceparent(trace.get_current_span()),
     )
     await _plan(tx, broadcast_id, body)
+    facts = {"accepted": estimate.accepted, "targets": body.targets.model_dump(exclude_defaults=True)}
+    entry = caller.entry("broadcast.create", f"broadcast:{broadcast_id}", after=facts, bot_ids=caller.bot_ids)
+    await audit.record(tx, entry)
     return estimate.model_copy(update={"broadcast_id": broadcast_id})
 
 
