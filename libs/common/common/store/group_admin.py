@@ -113,8 +113,8 @@ async def save(tx: Tx, row: GroupRow) -> GroupRow:
     """The settings; a group that is let in again begins without failures."""
     saved = await tx.fetchrow(
         f"""UPDATE groups SET tags = $2, variables = $3, timezone = $4, window_from = $5, window_to = $6,
-               final_message_allowed = $7, out_reason = $8,
-               failures = CASE WHEN out_reason IS NOT NULL AND $8 IS NULL THEN 0 ELSE failures END, updated_at = now()
+               final_message_allowed = $7, out_reason = $8::text,
+               failures = CASE WHEN out_reason IS NOT NULL AND $8::text IS NULL THEN 0 ELSE failures END, updated_at = now()
            WHERE group_id = $1 RETURNING {_COLUMNS}""",  # noqa: S608 (as above)
         row.group_id,
         row.tags,

@@ -239,7 +239,6 @@ def _delivery(row: DeliveryView) -> DeliveryAnswer:
 
 
 def _link(row: DeliveryView) -> str | None:
-    """Supergroups only: their chat ids begin with -100 (Bot API)."""
-    internal = str(row.chat_id).removeprefix("-100")
-    is_supergroup = row.chat_id < -1_000_000_000_000
-    return f"https://t.me/c/{internal}/{row.message_id}" if is_supergroup and row.message_id else None
+    """Supergroups only: their chat ids are -10^12 less the number that links use (Bot API)."""
+    internal = -row.chat_id - 10**12
+    return f"https://t.me/c/{internal}/{row.message_id}" if internal > 0 and row.message_id else None

@@ -21,14 +21,14 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """PostgreSQL keeps no NUL; half a surrogate pair is refused by pydantic itself."""
     if "\0" in text:
         raise ValueError("must not contain the character NUL")
     return text
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
+Text: TypeAlias = Annotated[str, AfterValidator(storable)]
 Id: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=BIGINT)]
 ChatNumber: TypeAlias = Annotated[int, Strict(), Field(ge=-BIGINT, le=BIGINT)]
 Tag: TypeAlias = Annotated[

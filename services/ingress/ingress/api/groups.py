@@ -10,9 +10,9 @@ from common.errors import AppError
 from common.store import audit, bot_views, group_admin, pool
 from common.store.group_admin import Filter, GroupRow
 from fastapi import APIRouter, Depends, Path, Query, Response, Security
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from ingress.api.fields import BIGINT, Answer, Id, Request, Tag, Text
+from ingress.api.fields import BIGINT, Answer, Id, Request, Tag, Text, storable
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
@@ -23,8 +23,17 @@ Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["groups:read"
 Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["groups:write"])]
 GroupId: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
 Phase: TypeAlias = Literal["discovered", "growth", "monitoring", "paused", "lost", "migrated", "archived"]
+_LONGEST_VALUE = 1024
 _VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$")]
-_VariableValue = Annotated[Text, StringConstraints(max_length=1024)] | bool | int | float
+
+
+def _value(value: str | float) -> str | float:
+    if isinstance(value, str) and len(storable(value)) > _LONGEST_VALUE:
+        raise ValueError(f"longer than {_LONGEST_VALUE} characters")
+    return value
+
+
+_VariableValue = Annotated[str | bool | int | Annotated[float, Field(allow_inf_nan=False)], AfterValidator(_value)]
 _Minute = Annotated[time, Field(examples=["09:00"])]
 
 
