@@ -9,7 +9,8 @@ from ingress.rules.markup_error import MarkupError
 
 _RESERVED: Final = frozenset("_*[]()~`>#+-=|{}.!")
 _PAIRED: Final = ("```", "||", "__", "_", "*", "~", "`")  # the longer first
-_LANGUAGE = re.compile(r"[^`\s]*\n")
+# Telegram takes any first word for a language and drops it: here it must be one, on a line of its own.
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#_.-]*\n")
 _EMOJI = re.compile(r"tg://emoji\?id=[1-9][0-9]{0,18}")
 
 
@@ -93,8 +94,14 @@ class _Reader:
             raise MarkupError(f"{mark} is closed before what was opened inside it", self.at)
         else:
             self._push(mark)
-            if mark == "```" and (found := _LANGUAGE.match(self.text, self.at)):
-                self.at = found.end()
+            if mark == "```":
+                self._language()
+
+    def _language(self) -> None:
+        found = _LANGUAGE.match(self.text, self.at)
+        if found is None:
+            raise MarkupError("``` is followed by a language and a line end, or by a line end", self.at)
+        self.at = found.end()
 
     def _push(self, mark: str) -> None:
         if mark in {"[", "!["} and any(m in {"[", "!["} for m, _ in self.open):

@@ -19,10 +19,14 @@ def render(content: dict[str, Any], delivery: Begun) -> tuple[str, dict[str, Any
     """
     params: dict[str, Any] = {"chat_id": delivery.chat_id, **content["params"]}
     values = {"title": delivery.title, **delivery.variables}
-    for name in _TEXTS:
-        if isinstance(params.get(name), str):
-            params[name] = fill(params[name], values, params.get("parse_mode"))
-    return content["method"], params
+    if isinstance(params.get("media"), list):  # an album's items have captions of their own
+        params["media"] = [_filled(item, values) for item in params["media"]]
+    return content["method"], _filled(params, values)
+
+
+def _filled(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    mode = params.get("parse_mode")
+    return {k: fill(v, values, mode) if k in _TEXTS and isinstance(v, str) else v for k, v in params.items()}
 
 
 def fill(text: str, values: dict[str, Any], parse_mode: object) -> str:
