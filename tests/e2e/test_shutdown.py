@@ -35,13 +35,15 @@ async def test_idle_services_end_at_once(house: House) -> None:
 
 async def test_a_worker_that_stops_in_a_burst_loses_and_doubles_nothing(house: House) -> None:
     users = [house.simulator.user("Ada") for _ in range(30)]
-    house.admin("PUT", "faults", rules=[], latency="50-300")
+    house.admin("PUT", "faults", rules=[], latency="1500-2500")  # below the client's own limit of 3 s
     for text in ("/start", "/help"):
         for user in users:
             house.writes(user, text)
     await eventually(lambda: house.calls(users[0]), what="the first reply")
     code, seconds = ended(house, "dm")["dm"]
     assert (code, seconds < 20) == (0, True)
+    assert sum(len(house.calls(user)) for user in users) < 60, "all was said before the stop: no trial"
+    house.admin("PUT", "faults", rules=[], latency="0-20")
     house.services.restart(house.instances["dm"])
     for user in users:
         start, help_ = await house.said(user, 2, within=30)
