@@ -21,8 +21,8 @@ down: ## stop whatever `make up` left running
 logs: ## follow the logs of what runs (make logs SERVICE=dm)
 	@$(STACK) logs $(SERVICE)
 
-reset: ## stop, and delete databases, queues, keys and logs of this checkout
-	@$(STACK) reset
+reset: ## stop, and delete databases, queues, keys and logs of this checkout (YES=1: without being asked)
+	@$(STACK) reset $(if $(YES),--yes)
 
 smoke: ## up on free ports, first message answered, down again; one line
 	@$(STACK) smoke

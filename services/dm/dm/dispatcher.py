@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiogram import Dispatcher
 
-from dm.middlewares import PatienceMiddleware, StateMiddleware
+from dm.middlewares import CommandLeavesMiddleware, PatienceMiddleware, StateMiddleware
 from dm.routers import basics, fallback, feedback, language, membership
 
 
@@ -13,5 +13,6 @@ def build_dispatcher(*, commands_per_minute: int) -> Dispatcher:
     dispatcher = Dispatcher(disable_fsm=True)
     dispatcher.update.outer_middleware(StateMiddleware())
     dispatcher.message.outer_middleware(PatienceMiddleware(commands_per_minute))
+    dispatcher.message.outer_middleware(CommandLeavesMiddleware())
     dispatcher.include_routers(basics.build(), language.build(), feedback.build(), membership.build(), fallback.build())
     return dispatcher

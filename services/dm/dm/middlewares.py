@@ -31,6 +31,17 @@ class StateMiddleware(BaseMiddleware):
         return await handler(event, data)
 
 
+class CommandLeavesMiddleware(BaseMiddleware):
+    """A command ends the conversation it comes into: what is written after it is no answer to an old question."""
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        """`raw_state` still says what was left."""
+        state: FSMContext = data["state"]
+        if data["raw_state"] is not None and isinstance(event, Message) and (event.text or "").startswith("/"):
+            await state.clear()
+        return await handler(event, data)
+
+
 class PatienceMiddleware(BaseMiddleware):
     """So many commands a minute; one polite notice at the next one, silence after it."""
 

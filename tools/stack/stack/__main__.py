@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +22,6 @@ VERBS: Final = (
     ("smoke", smoke_command, "up, one message, down; one line"),
     ("check", check_command, "format, lint, import rules, types"),
     ("down", down_command, "stop what runs"),
-    ("reset", reset_command, "stop, and delete this checkout's data"),
 )
 
 
@@ -36,6 +36,9 @@ def main(words: Sequence[str] | None = None) -> int:
     logs = commands.add_parser("logs", help="follow the logs")
     logs.add_argument("names", nargs="*", metavar="SERVICE")
     logs.set_defaults(act=logs_command)
+    reset = commands.add_parser("reset", help="stop, and delete this checkout's data")
+    reset.add_argument("--yes", action="store_true", help="without being asked")
+    reset.set_defaults(act=reset_command)
     lock = commands.add_parser("lock", help="renew the requirement locks")
     lock.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     lock.add_argument("--check", action="store_true", help="only say whether they are stale")
@@ -43,6 +46,10 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     try:
         code: int = arguments.act(arguments)
+    except BrokenPipeError:
+        # Whoever read has enough (`make logs | head`); the interpreter's own flush at the end would say it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except StackError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return 1

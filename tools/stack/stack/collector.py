@@ -45,15 +45,18 @@ class TraceBook:
 
     def wait(self, wanted: Filter, *, timeout: float, quiet: float = 0.0) -> list[Span] | None:
         """The first trace that fits and to which nothing was added for `quiet` seconds; None when time is up."""
+        return next(iter(self.wait_all(wanted, timeout=timeout, quiet=quiet)), None)
+
+    def wait_all(self, wanted: Filter, *, timeout: float, quiet: float = 0.0) -> list[list[Span]]:
+        """Those that fit by then, the one touched last at the end; none when time is up."""
         deadline = time.monotonic() + timeout
         with self._news:
             while True:
                 now = time.monotonic()
-                for trace_id, spans in self._traces.items():
-                    if now - self._touched[trace_id] >= quiet and wanted(spans):
-                        return list(spans)
-                if now >= deadline:
-                    return None
+                still = (spans for name, spans in self._traces.items() if now - self._touched[name] >= quiet)
+                found = [list(spans) for spans in still if wanted(spans)]
+                if found or now >= deadline:
+                    return found
                 self._news.wait(min(deadline - now, quiet / 2 or deadline - now))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,9 @@ def down_command(_: argparse.Namespace) -> int:
 def reset_command(arguments: argparse.Namespace) -> int:
     """Stop, and delete this checkout's databases, queues, keys and logs; servers given by URL are left alone."""
     state = state_directory()
+    if not (arguments.yes or _confirmed(state)):
+        Console().say("    nothing was deleted")
+        return 1
     down_command(arguments)
     end_holder(state / "dev")
     for owner in (state, state / "dev"):
@@ -81,6 +85,13 @@ def logs_command(arguments: argparse.Namespace) -> int:
     except EndRequested:
         return 0
     return 0
+
+
+def _confirmed(state: Path) -> bool:
+    """Asked of a person only: without a terminal it needs --yes."""
+    if not sys.stdin.isatty():
+        raise StackError(f"this deletes what is in {state}", hint="to do it without being asked: make reset YES=1")
+    return input(f"    delete databases, queues, keys and logs in {state}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _delete(path: Path) -> None:

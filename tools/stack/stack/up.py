@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from stack.holder import AlreadyRunningError, hold
 from stack.keeper import Keeper, sweep
 from stack.logs import Follower, rotate, tails
 from stack.servers import Server, Wish
-from stack.services import WATCHED
+from stack.services import WATCHED, Instance
 from stack.signals import EndRequested, ends_raise
 from stack.spans import Span
 from stack.state import state_directory
@@ -84,12 +85,12 @@ def _watch(console: Console, system: System) -> None:
     dead: set[str] = set()
     try:
         while True:
-            trace = system.book.wait(
+            traces = system.book.wait_all(
                 lambda spans: answered(spans) and spans[0].trace_id not in shown, timeout=1, quiet=QUIET
             )
-            if trace is not None:
-                shown.add(trace[0].trace_id)
-                _draw(console, trace)
+            if traces:
+                shown.update(trace[0].trace_id for trace in traces)
+                _draw(console, traces[-1], left_out=len(traces) - 1)
             for instance in system.services.dead():
                 if instance.name not in dead:
                     dead.add(instance.name)
@@ -101,8 +102,9 @@ def _watch(console: Console, system: System) -> None:
         console.say("", "stopping …")
 
 
-def _draw(console: Console, trace: Sequence[Span]) -> None:
-    console.say("", *waterfall(trace, console.style), "")
+def _draw(console: Console, trace: Sequence[Span], *, left_out: int) -> None:
+    others = [f"(and {left_out} more like it meanwhile)"] if left_out else []
+    console.say("", *waterfall(trace, console.style), *others, "")
     time.sleep(BETWEEN)
 
 
@@ -114,8 +116,19 @@ def addresses(system: System) -> Mapping[str, str]:
         "Muster's API, with a form for each call": f"{system.ingress}/docs",
         "PostgreSQL": _address(system.servers.postgres),
         "RabbitMQ": _address(system.servers.rabbitmq),
+        **{f"{name}: /readyz, /metrics": instance.url for name, instance in _workers(system).items()},
         "logs": str(system.logs),
     }
+
+
+def _workers(system: System) -> Mapping[str, Instance]:
+    return {each.name: each for each in system.services.children if each.service != "ingress"}
+
+
+def _python() -> str:
+    """This interpreter, as somebody in this folder would type it."""
+    here, python = Path.cwd(), Path(sys.executable)
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
 def _address(server: Server) -> str:
@@ -134,7 +147,7 @@ def next_steps(system: System) -> list[str]:
     return [
         "try next:",
         f"  open {system.simulator.url}/ and write to @{system.bot['username']}: each answer's trace appears here",
-        f"  python -m telegram_sim drive --url {system.simulator.url} say /help   does the same from a shell",
+        f"  {_python()} -m telegram_sim drive --url {system.simulator.url} say /help   does the same from a shell",
         "  make logs SERVICE=dm   in another terminal; Ctrl-C here stops everything",
     ]
 

@@ -68,12 +68,16 @@ def test_up_survives_kill_nine_shows_a_trace_and_stops_on_ctrl_c(environment: di
     assert up.returncode == 0
     assert len(children) == 8
     assert not any(map(identify, children))
-    assert _run(environment, "reset").returncode == 0
+    refused = _run(environment, "reset")
+    assert (refused.returncode, "YES=1" in refused.stderr) == (1, True)
+    assert _run(environment, "reset", "--yes").returncode == 0
     assert list(Path(environment["MUSTER_STATE"]).iterdir()) == []
 
 
 def _run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(stack(*words), env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        stack(*words), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def _until(process: subprocess.Popen[str], words: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiogram import Router
 from aiogram.filters import Command, CommandObject, CommandStart
-from aiogram.fsm.context import FSMContext
 from aiogram.types import Message
 
 from dm.calls import Calls
@@ -12,12 +11,11 @@ from dm.conversation import Conversation
 from dm.payload import parse_payload
 
 
-async def start(message: Message, command: CommandObject, conversation: Conversation, state: FSMContext) -> Calls:
+async def start(message: Message, command: CommandObject, conversation: Conversation) -> Calls:
     """Begins, or begins again; the payload of a deep link is kept from the first time."""
     name = message.from_user.first_name if message.from_user else ""
     again = conversation.dialogue.status != "new"
     conversation.set_status("active")
-    await state.clear()
     lines = [conversation.say("start_again" if again else "start", name=name)]
     payload = parse_payload(command.args)
     if payload is not None and conversation.dialogue.start_payload is None:
@@ -46,18 +44,15 @@ async def account(message: Message, conversation: Conversation) -> Calls:
     return message.answer(text)
 
 
-async def stop(message: Message, conversation: Conversation, state: FSMContext) -> Calls:
+async def stop(message: Message, conversation: Conversation) -> Calls:
     """The user is not written to unasked any more; commands are still answered."""
     conversation.set_status("stopped")
-    await state.clear()
     return message.answer(conversation.say("stop"))
 
 
-async def cancel(message: Message, conversation: Conversation, state: FSMContext) -> Calls:
-    """Leaves any conversation."""
-    running = await state.get_state() is not None
-    await state.clear()
-    return message.answer(conversation.say("cancel" if running else "cancel_nothing"))
+async def cancel(message: Message, conversation: Conversation, raw_state: str | None) -> Calls:
+    """Says whether there was a conversation to leave: any command leaves it (`CommandLeavesMiddleware`)."""
+    return message.answer(conversation.say("cancel" if raw_state else "cancel_nothing"))
 
 
 def build() -> Router:

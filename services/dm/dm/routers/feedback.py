@@ -14,6 +14,7 @@ from dm.routers.editing import replace_text
 
 PREFIX = "feedback:"
 TOPICS = ("idea", "problem", "praise")
+NO_TOPIC = "none"
 LIMIT = 2000  # characters
 
 
@@ -44,11 +45,11 @@ async def choose(query: CallbackQuery, conversation: Conversation, state: FSMCon
 
 
 async def keep(message: Message, conversation: Conversation, state: FSMContext) -> Calls:
-    """In step one a text is taken as an idea: nobody must press a button to be heard."""
+    """In step one a text is taken without a topic: nobody must press a button to be heard."""
     text = message.text or ""
     if len(text) > LIMIT:
         return message.answer(conversation.say("feedback_long", limit=LIMIT))
-    topic = (await state.get_data()).get("topic", "idea")
+    topic = (await state.get_data()).get("topic", NO_TOPIC)
     await conversation.keep_feedback(str(topic), text)
     await state.clear()
     return message.answer(conversation.say("feedback_thanks"))
