@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import sys
 
-from common.cli import bot, dead, schema, secret
+from common.cli import bot, dead, key, schema, secrets
 from common.errors import MusterError
 
 _EPILOG = """examples:
   python -m common migrate --dry-run
   python -m common topology
   echo "$TOKEN" | python -m common bot add --webhook-url https://example.com/api/webhooks/telegram
+  python -m common key new --name operations --scope '*'
   python -m common dlq list"""
 
 
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(required=True, metavar="VERB")
-    for module in (schema, bot, dead, secret):
+    for module in (schema, bot, key, dead, secrets):
         module.add_verbs(verbs)
     return root
 

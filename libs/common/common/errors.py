@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 
 class MusterError(Exception):
@@ -55,3 +57,20 @@ class LeaseLost(MusterError):  # noqa: N818 (a state, not a fault of the caller)
 
 class ConfigurationError(MusterError):
     """A setting is missing or can't be used."""
+
+
+class AppError(MusterError):
+    """The request can't be done as it was asked.
+
+    `code` never changes and is what clients match on; `fields` are for them as well, `headers` for the answer.
+    """
+
+    def __init__(
+        self, code: str, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.fields = fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.ids import BotId, UpdateId
 
@@ -86,11 +86,22 @@ class ProcessGroupCommand(UpdateJob):
     kind: Literal["process_group_command"] = "process_group_command"
 
 
+class PlanBroadcast(Job):
+    """Make the ledger of a broadcast: one delivery for each of its groups."""
+
+    kind: Literal["plan_broadcast"] = "plan_broadcast"
+    broadcast_id: int
+
+
 class SendFinalMessage(Job):
-    """One rendered message for one group; the delivery's row is the truth, this only wakes a sender."""
+    """One rendered message for one group; the delivery's row is the truth, this only wakes a sender at its slot."""
 
     kind: Literal["send_final_message"] = "send_final_message"
     delivery_id: int
+    group_id: int
+    bot_id: BotId
+    slot: int
+    slot_at: AwareDatetime  # by the database's clock
 
 
 DmJob = ProcessPrivateMessage
@@ -104,4 +115,4 @@ TgmsJob = Annotated[
     | ProcessGroupCommand,
     Field(discriminator="kind"),
 ]
-GroupMessageJob = SendFinalMessage
+GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage, Field(discriminator="kind")]

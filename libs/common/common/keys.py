@@ -80,7 +80,7 @@ def _parse(text: str, decode: Callable[[str], bytes], variable: str, alphabet: s
             key = b""
         if not (colon and version.isalnum() and len(key) == 32):
             raise ConfigurationError(
-                f"{variable} is `version:<32 bytes in {alphabet}>`, several separated by commas: `python -m common key`"
+                f"{variable} is `version:<32 bytes in {alphabet}>`, several with commas: `python -m common secrets`"
             )
         keys[version] = key
     return keys

@@ -34,9 +34,7 @@ class Queue(Generic[JobT]):
         return f"{self.name}.retry.{_label(step)}"
 
 
-GROUP_MESSAGE_QUEUE: Final[Queue[jobs.GroupMessageJob]] = Queue(
-    "group_message_queue", TypeAdapter(jobs.GroupMessageJob)
-)
+GROUP_MESSAGE_QUEUE: Final[Queue[Any]] = Queue("group_message_queue", TypeAdapter(jobs.GroupMessageJob))
 TGMS_QUEUE: Final[Queue[Any]] = Queue("tgms_queue", TypeAdapter(jobs.TgmsJob))
 DM_QUEUE: Final[Queue[jobs.DmJob]] = Queue("dm_queue", TypeAdapter(jobs.DmJob))
 ALL_QUEUES: Final[tuple[Queue[Any], ...]] = (GROUP_MESSAGE_QUEUE, TGMS_QUEUE, DM_QUEUE)

@@ -12,15 +12,16 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingress import health, webhook
+from ingress import health, problems, webhook
+from ingress.api import bots, broadcasts, groups, keys, messages, trail
 from ingress.backend import Backend
 from ingress.flush import FlushTraces
-from ingress.openapi import describe_webhook
+from ingress.openapi import describe
+from ingress.problems import Surprises
+from ingress.tracing import TraceIds
 
 MAX_BODY = 256 * 1024  # bytes, for everything but the webhook
-_DESCRIPTION = (
-    "Runs fleets of Telegram groups. Telegram's webhooks arrive here; the API for groups and broadcasts follows."
-)
+_DESCRIPTION = "Runs fleets of Telegram groups: broadcasts, groups, bots and keys; Telegram's webhooks arrive here too."
 
 
 class Door:
@@ -59,8 +60,12 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
         max_body_size=MAX_BODY,
     )
     app.state.backend = backend
-    app.include_router(health.router)
-    describe_webhook(app)
+    problems.install(app)
+    app.add_middleware(Surprises)
+    app.add_middleware(TraceIds)  # the last added is the outermost
+    for resource in (messages, broadcasts, groups, bots, keys, trail, health):
+        app.include_router(resource.router)
+    describe(app)
     if telemetry.on:
         FastAPIInstrumentor.instrument_app(
             app, excluded_urls="livez,readyz,docs,openapi.json", exclude_spans=["receive", "send"]

@@ -6,10 +6,11 @@ import asyncio
 from typing import Annotated, Literal
 
 from common.errors import MusterError
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from ingress.backend import Backend
+from ingress.deps import backend_of
 
 router = APIRouter(tags=["health"])
 
@@ -25,12 +26,6 @@ class Ready(BaseModel):
 
     broker: str
     database: str
-
-
-def backend_of(request: Request) -> Backend:
-    """FastAPI dependency."""
-    backend: Backend = request.app.state.backend
-    return backend
 
 
 @router.get("/livez")

@@ -1,4 +1,4 @@
-"""The webhook in the OpenAPI description: it is a plain ASGI callable, so FastAPI can't see it."""
+"""What FastAPI can't see of the API: the webhook, which is a plain ASGI callable, and what answers may be problems."""
 
 from __future__ import annotations
 
@@ -51,13 +51,75 @@ _OPERATION: dict[str, Any] = {
 }
 
 
-def describe_webhook(app: FastAPI) -> None:
-    """Adds it to what FastAPI found by itself."""
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. `code` never changes and is what to match on; some problems have further fields.",
+    "required": ["type", "title", "status", "detail", "code", "trace_id"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:muster:problem:invalid_request"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "examples": ["invalid_request"]},
+        "trace_id": {"type": "string", "description": "As in X-Trace-Id: give it to whoever is to find out more."},
+        "errors": {
+            "type": "array",
+            "description": "Where the request is not valid, and what is wrong there.",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("in", "at", "what")},
+                "required": ["in", "at", "what"],
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+_ALWAYS = {
+    401: "No valid API key.",
+    403: "The key lacks the scope.",
+    422: "Not valid, or not possible with what is there.",
+    429: "The key asks too often: come back after Retry-After seconds.",
+    500: "Something went wrong.",
+    503: "The database can't be reached: come back after Retry-After seconds.",
+}
+_WITH_BODY = {400: "The body can't be read.", 413: "The body is larger than 256 KiB."}
+_TRACE = {"schema": {"type": "string"}, "description": "The trace of this request."}
+_RETRY = {"schema": {"type": "integer"}, "description": "Seconds."}
+
+
+def describe(app: FastAPI) -> None:
+    """Adds both to what FastAPI found by itself."""
     found = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
         schema = found()
-        schema["paths"].setdefault(PATH, {"post": _OPERATION})
+        for path, item in schema["paths"].items():
+            for method, operation in item.items():
+                if "security" in operation:
+                    _add_problems(path, method, operation)
+        schema["paths"][PATH] = {"post": _OPERATION}
+        schemas = schema["components"]["schemas"]
+        schemas["Problem"] = _PROBLEM
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
+
+
+def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    kinds = dict(_ALWAYS)
+    if "{" in path:
+        kinds[404] = "There is none, or the key may not see it."
+    if method == "post":
+        kinds[409] = "Not in this state, or another request with this Idempotency-Key is under way."
+    if "requestBody" in operation:
+        kinds |= _WITH_BODY
+    for answer in operation["responses"].values():
+        answer["headers"] = {"X-Trace-Id": _TRACE}
+    for status, description in kinds.items():
+        headers = {"X-Trace-Id": _TRACE} | ({"Retry-After": _RETRY} if status in {429, 503} else {})
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"][str(status)] = {"description": description, "headers": headers, "content": content}

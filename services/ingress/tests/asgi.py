@@ -89,3 +89,30 @@ def _scope(path: str, method: str, headers: Mapping[str, str | bytes]) -> dict[s
         "server": ("muster.example", 443),
         "state": {},
     }
+
+
+class alive:  # noqa: N801 (used as a function)
+    """The application's lifespan around a block; raises what startup or shutdown report."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __aenter__(self) -> None:
+
+        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        self._task = asyncio.create_task(self._run(scope))
+        await self._say("startup")
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._say("shutdown")
+        await self._task
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        await self._app(scope, self._to_app.get, self._from_app.put)
+
+    async def _say(self, word: str) -> None:
+        await self._to_app.put({"type": f"lifespan.{word}"})
+        answer = await self._from_app.get()
+        assert answer["type"] == f"lifespan.{word}.complete", answer

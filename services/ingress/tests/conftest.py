@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from common.bus.publisher import Publisher
@@ -19,11 +20,14 @@ from common.testing.postgres import Database
 from common.testing.rabbitmq import Broker
 from common.testing.servers import needed
 from common.testing.tcp_proxy import TcpProxy
+from ingress.app import create_app
 from ingress.backend import Backend
 from ingress.webhook import PATH, Webhook
 from opentelemetry.trace import Span
 
 from . import asgi
+from .api import Api
+from .asgi import alive
 from .updates import Update
 
 BOT_ID = BotId(123456789)
@@ -116,3 +120,17 @@ async def door(
         to_database.heal()
         await backend.publisher.close()
         await backend.pool.close()
+
+
+@pytest.fixture
+async def api(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """The whole application on a real database, with a key that may do everything and no bot yet."""
+    monkeypatch.setenv("AMQP_URL", "amqp://127.0.0.1:1")
+    monkeypatch.setenv("DATABASE_URL", db.url)
+    monkeypatch.setenv("MUSTER_WEBHOOK_KEYS", NEW_KEY)
+    monkeypatch.setenv("MUSTER_ENCRYPTION_KEYS", f"k1:{'A' * 43}=")
+    app = create_app()
+    async with alive(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://muster") as client:
+        found = Api(client, db)
+        found.key = await found.make_key("*", burst=1000)
+        yield found

@@ -15,9 +15,10 @@ from common.testing.tcp_proxy import TcpProxy
 from ingress.app import MAX_BODY, create_app
 from ingress.routing import Route, route
 from ingress.webhook import PATH
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp
 
 from . import asgi
+from .asgi import alive
 from .conftest import NEW_KEY, SECRET_HEADER, secret
 
 _PACKAGE = Path(create_app.__code__.co_filename).parent
@@ -124,33 +125,6 @@ async def test_a_webhook_without_broker_and_database_is_503(app: ASGIApp) -> Non
 async def test_other_bodies_have_a_limit_too(app: ASGIApp) -> None:
     answer = await asgi.request(app, "/livez", body=b"x" * (MAX_BODY + 1))
     assert answer.status in {405, 413}
-
-
-class alive:  # noqa: N801 (used as a function)
-    """The application's lifespan around a block; raises what startup or shutdown report."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __aenter__(self) -> None:
-
-        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        self._task = asyncio.create_task(self._run(scope))
-        await self._say("startup")
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._say("shutdown")
-        await self._task
-
-    async def _run(self, scope: dict[str, Any]) -> None:
-        await self._app(scope, self._to_app.get, self._from_app.put)
-
-    async def _say(self, word: str) -> None:
-        await self._to_app.put({"type": f"lifespan.{word}"})
-        answer = await self._from_app.get()
-        assert answer["type"] == f"lifespan.{word}.complete", answer
 
 
 async def test_lifespan_connects_to_nothing_and_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from common import runtime
-from common.queues import GROUP_MESSAGE_QUEUE
+import asyncio
+import os
+import socket
+import uuid
 
-from sender.handlers import handle
+from common import runtime
+from common.dbclock import DatabaseClock
+from common.keys import KeyRing
+from common.queues import GROUP_MESSAGE_QUEUE
+from common.registry import BotRegistry
+from common.telegram.client import BotApi
+from common.telegram.floods import FloodMemory
+from common.telegram.secrets import TokenVault
+
+from sender import heartbeat
+from sender.handlers import Deliveries
+from sender.ledger import Ledger
 from sender.settings import SenderSettings
 
 
@@ -13,7 +26,21 @@ async def main() -> None:
     """Until SIGTERM."""
     settings = SenderSettings.load()
     async with runtime.worker("sender", settings) as worker:
-        await worker.consume(GROUP_MESSAGE_QUEUE, handle)
+        api = BotApi(settings.telegram_api_url, timeout=settings.telegram_timeout, pacer=FloodMemory())
+        registry = BotRegistry(
+            worker.pool, TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
+        )
+        clock = DatabaseClock(worker.pool)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner))
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(heartbeat.run(worker.stop, worker.pool, owner), name="heartbeat")
+                loops.create_task(clock.run(worker.stop), name="clock")
+                await clock.ready.wait()
+                loops.create_task(worker.consume(GROUP_MESSAGE_QUEUE, handle), name="consume")
+        finally:
+            await api.close()
 
 
 if __name__ == "__main__":

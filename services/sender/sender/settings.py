@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from common.settings import WorkerSettings
+from common.settings import KeySettings, TelegramSettings, WorkerSettings
+from pydantic import Field
 
 
-class SenderSettings(WorkerSettings):
-    """Nothing of its own yet: pacing comes with broadcasts."""
+class SenderSettings(WorkerSettings, TelegramSettings, KeySettings):
+    """Jobs wait here for their slots, so many may be in hand; only those at Telegram are in doubt at a kill."""
+
+    prefetch: int = Field(default=200, ge=1, le=1000)

@@ -11,6 +11,8 @@ from common.queues import TGMS_QUEUE
 from tgms import burials, housekeeping
 from tgms.handlers import handle
 from tgms.leader import Leader
+from tgms.pacer import Pacer
+from tgms.reaper import Reaper
 from tgms.relay import Relay
 from tgms.settings import TgmsSettings
 
@@ -25,6 +27,8 @@ async def main() -> None:
             loops.create_task(worker.consume(TGMS_QUEUE, handle), name="consume")
             loops.create_task(leader.run(worker.stop), name="leader")
             loops.create_task(relay.run(worker.stop), name="relay")
+            loops.create_task(Pacer(worker.pool, worker.publisher, leader).run(worker.stop), name="pacer")
+            loops.create_task(Reaper(worker.pool, worker.publisher, leader).run(worker.stop), name="reaper")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
                 housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),

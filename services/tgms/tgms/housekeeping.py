@@ -8,7 +8,7 @@ import logging
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import inbox, outbox, replies
+from common.store import idempotency, inbox, outbox, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
@@ -17,6 +17,7 @@ from tgms.leader import Leader
 _INTERVAL = 60.0  # seconds
 _LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the lease would not see the stop
 _LOST_AFTER = timedelta(minutes=10)
+_RESULTS = timedelta(hours=25)  # the API promises 24
 _log = logging.getLogger(__name__)
 
 
@@ -35,9 +36,10 @@ async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
         async with pool.transaction("housekeeping") as tx:
             await leader.fence(tx)
             marks, said = await inbox.prune(tx, keep), await replies.prune(tx, keep)
+            results = await idempotency.prune(tx, _RESULTS)
             revived = await outbox.revive(tx, _LOST_AFTER)
     except (StoreUnavailable, LeaseLost) as error:
         _log.warning("housekeeping waits", extra={"error": describe(error)})
         return
-    if marks or said or revived:
-        _log.info("housekeeping", extra={"inbox": marks, "replies": said, "revived": revived})
+    if marks or said or results or revived:
+        _log.info("housekeeping", extra={"inbox": marks, "replies": said, "results": results, "revived": revived})

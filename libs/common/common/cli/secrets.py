@@ -1,4 +1,4 @@
-"""`key`: makes the master keys that the services are given."""
+"""`secrets`: makes the master keys that the services are given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 def add_verbs(verbs: Any) -> None:
     """To the parser."""
     making = verbs.add_parser(
-        "key", help="print fresh MUSTER_WEBHOOK_KEYS and MUSTER_ENCRYPTION_KEYS, for a new installation"
+        "secrets", help="print fresh MUSTER_WEBHOOK_KEYS and MUSTER_ENCRYPTION_KEYS, for a new installation"
     )
     making.set_defaults(run=_make)
 

@@ -1,0 +1,82 @@
+"""Whom a choice of targets reaches, by bot, and why others are left out. Nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from common.store.broadcasts import Targets
+from common.store.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """`rates` are the bots' sends a second; `skipped` counts by reason."""
+
+    by_bot: dict[int, int] = field(default_factory=dict)
+    rates: dict[int, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> int:
+        """Groups that are sent to."""
+        return sum(self.by_bot.values())
+
+
+async def of(tx: Tx, targets: Targets) -> Audience:
+    """By the same rule as the plan's; an id that is unknown and one of another key's bot look the same."""
+    rows = await tx.fetch(
+        """SELECT g.bot_id, b.per_second, count(*) AS n, CASE
+               WHEN NOT g.final_message_allowed THEN 'final_message_not_allowed'
+               WHEN g.out_reason IS NOT NULL THEN 'out_of_sending'
+               WHEN g.phase NOT IN ('discovered', 'growth', 'monitoring') THEN g.phase END AS reason
+           FROM groups g JOIN bots b USING (bot_id)
+           WHERE ($1 OR g.group_id = ANY($2::bigint[]) OR g.tags && $3::text[])
+               AND NOT (g.group_id = ANY($4::bigint[]) OR g.tags && $5::text[])
+               AND ($6::bigint[] IS NULL OR g.bot_id = ANY($6::bigint[]))
+           GROUP BY g.bot_id, b.per_second, reason""",
+        targets.all_groups,
+        targets.group_ids,
+        targets.tags,
+        targets.exclude_ids,
+        targets.exclude_tags,
+        targets.bot_ids,
+    )
+    skipped = Counter[str]()
+    for row in rows:
+        if row["reason"]:
+            skipped[row["reason"]] += row["n"]
+    missing = await _missing(tx, targets)
+    if missing:
+        skipped["not_found"] = missing
+    return Audience(
+        {row["bot_id"]: row["n"] for row in rows if row["reason"] is None},
+        {row["bot_id"]: row["per_second"] for row in rows},
+        dict(skipped),
+    )
+
+
+async def ahead(tx: Tx, bot_ids: Sequence[int], priority: int) -> dict[int, int]:
+    """By bot: what is waiting in running broadcasts that go before this priority or share with it."""
+    rows = await tx.fetch(
+        """SELECT d.bot_id, count(*) AS n FROM broadcasts b JOIN deliveries d USING (broadcast_id)
+           WHERE b.state = 'running' AND b.priority >= $2 AND d.state = 'pending' AND d.bot_id = ANY($1::bigint[])
+           GROUP BY d.bot_id""",
+        list(bot_ids),
+        priority,
+    )
+    return {row["bot_id"]: row["n"] for row in rows}
+
+
+async def _missing(tx: Tx, targets: Targets) -> int:
+    asked = set(targets.group_ids) - set(targets.exclude_ids)
+    if not asked:
+        return 0
+    found: int = await tx.fetchval(
+        """SELECT count(*) FROM groups
+           WHERE group_id = ANY($1::bigint[]) AND ($2::bigint[] IS NULL OR bot_id = ANY($2::bigint[]))""",
+        list(asked),
+        targets.bot_ids,
+    )
+    return len(asked) - found

@@ -1,0 +1,43 @@
+"""Bots as the API shows them, without their tokens. `within` hides any other bot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.store.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class BotView:
+    """`flood_until` only while Telegram has told it to wait."""
+
+    bot_id: int
+    username: str
+    first_name: str
+    state: str
+    per_second: int
+    flood_until: datetime | None
+    groups: int
+    created_at: datetime
+
+
+async def page(tx: Tx, *, within: list[int] | None, after: int, limit: int) -> list[BotView]:
+    """By id."""
+    rows = await tx.fetch(
+        """SELECT b.bot_id, b.username, b.first_name, b.state, b.per_second,
+               CASE WHEN b.flood_until > now() THEN b.flood_until END AS flood_until,
+               (SELECT count(*) FROM groups g WHERE g.bot_id = b.bot_id) AS groups, b.created_at
+           FROM bots b WHERE b.bot_id > $1 AND ($2::bigint[] IS NULL OR b.bot_id = ANY($2::bigint[]))
+           ORDER BY b.bot_id LIMIT $3""",
+        after,
+        within,
+        limit,
+    )
+    return [BotView(**dict(row)) for row in rows]
+
+
+async def get(tx: Tx, bot_id: int, within: list[int] | None) -> BotView | None:
+    """None for one that is not there, or hidden."""
+    found = await page(tx, within=[bot_id] if within is None or bot_id in within else [], after=bot_id - 1, limit=1)
+    return found[0] if found else None

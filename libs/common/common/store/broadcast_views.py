@@ -1,0 +1,101 @@
+"""What the API shows of broadcasts. `within` hides what may reach any other bot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.store.broadcasts import Broadcast, State
+from common.store.pool import Tx
+
+_RECENT = 10.0  # seconds that a rate is measured over
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Deliveries by state; `rate` is sent a second lately, `remaining` the seconds that the slowest bot needs."""
+
+    by_state: dict[str, int]
+    rate: float
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A delivery with its group's name and chat."""
+
+    delivery_id: int
+    group_id: int
+    bot_id: int
+    title: str
+    chat_id: int
+    state: str
+    attempts: int
+    message_id: int | None
+    reason: str | None
+    settled_at: datetime | None
+
+
+async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_id: int, limit: int) -> list[Broadcast]:
+    """The newest first."""
+    rows = await tx.fetch(
+        """SELECT broadcast_id, state, priority, on_unknown, send_at, expires_at, pause_reason, planned, total,
+               created_by, created_at, finished_at FROM broadcasts
+           WHERE broadcast_id < $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
+               AND ($3::text IS NULL OR state = $3)
+           ORDER BY broadcast_id DESC LIMIT $4""",
+        before_id,
+        within,
+        state,
+        limit,
+    )
+    return [Broadcast(**dict(row)) for row in rows]
+
+
+async def visible(tx: Tx, broadcast_id: int, within: list[int] | None) -> bool:
+    """Whether it exists for somebody who is limited to these bots."""
+    found: bool = await tx.fetchval(
+        """SELECT EXISTS (SELECT 1 FROM broadcasts
+           WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]))""",
+        broadcast_id,
+        within,
+    )
+    return found
+
+
+async def tally(tx: Tx, broadcast_id: int) -> Tally:
+    """One pass over its deliveries."""
+    rows = await tx.fetch(
+        """SELECT d.state, d.bot_id, b.per_second, count(*) AS n,
+               count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent
+           FROM deliveries d JOIN bots b USING (bot_id) WHERE d.broadcast_id = $1
+           GROUP BY d.state, d.bot_id, b.per_second""",
+        broadcast_id,
+        _RECENT,
+    )
+    by_state: dict[str, int] = {}
+    open_by_bot: dict[int, float] = {}
+    for row in rows:
+        by_state[row["state"]] = by_state.get(row["state"], 0) + row["n"]
+        if row["state"] in {"pending", "slotted", "sending"}:
+            open_by_bot[row["bot_id"]] = open_by_bot.get(row["bot_id"], 0) + row["n"] / row["per_second"]
+    slowest = max(open_by_bot.values(), default=0)
+    return Tally(by_state, sum(row["recent"] for row in rows) / _RECENT, -int(-slowest // 1))
+
+
+async def deliveries(
+    tx: Tx, broadcast_id: int, *, state: str | None, after_group: int, limit: int
+) -> list[DeliveryView]:
+    """By group: the ledger's unique index has that order."""
+    rows = await tx.fetch(
+        """SELECT d.delivery_id, d.group_id, d.bot_id, g.title, g.chat_id, d.state, d.attempts, d.message_id, d.reason,
+               d.settled_at
+           FROM deliveries d JOIN groups g USING (group_id)
+           WHERE d.broadcast_id = $1 AND d.group_id > $2 AND ($3::text IS NULL OR d.state = $3)
+           ORDER BY d.group_id LIMIT $4""",
+        broadcast_id,
+        after_group,
+        state,
+        limit,
+    )
+    return [DeliveryView(**dict(row)) for row in rows]

@@ -1,0 +1,211 @@
+"""Broadcasts: what is to be said to whom, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from common.store.pool import Tx
+
+State = Literal["scheduled", "planning", "running", "paused", "cancelled", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Groups by id, by tag or all of them, less the excluded; `bot_ids` limits it to some bots."""
+
+    all_groups: bool = False
+    group_ids: list[int] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    exclude_ids: list[int] = field(default_factory=list)
+    exclude_tags: list[str] = field(default_factory=list)
+    bot_ids: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A row without its content, which may be long."""
+
+    broadcast_id: int
+    state: State
+    priority: int
+    on_unknown: str
+    send_at: datetime
+    expires_at: datetime | None
+    pause_reason: str | None
+    planned: bool
+    total: int
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many groups a choice of targets reaches, and how many of them can't be sent to now."""
+
+    reached: int
+    skipped: int
+
+
+async def create(  # noqa: PLR0913 (the columns of one row)
+    tx: Tx,
+    targets: Targets,
+    content: dict[str, Any],
+    *,
+    priority: int = 5,
+    on_unknown: str = "report",
+    send_at: datetime | None = None,
+    ttl: timedelta | None = None,
+    created_by: str = "system",
+    traceparent: str | None = None,
+) -> int:
+    """`planning`, or `scheduled` for a `send_at` that is still to come; the id."""
+    broadcast_id: int = await tx.fetchval(
+        """INSERT INTO broadcasts (all_groups, group_ids, tags, exclude_ids, exclude_tags, bot_ids, content, priority,
+        on_unknown,
+               send_at, expires_at, created_by, traceparent, state)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()), coalesce($10, now()) + $11::interval,
+           $12, $13,
+               CASE WHEN $10 > now() THEN 'scheduled' ELSE 'planning' END)
+           RETURNING broadcast_id""",
+        targets.all_groups,
+        targets.group_ids,
+        targets.tags,
+        targets.exclude_ids,
+        targets.exclude_tags,
+        targets.bot_ids,
+        content,
+        priority,
+        on_unknown,
+        send_at,
+        ttl,
+        created_by,
+        traceparent,
+    )
+    return broadcast_id
+
+
+async def count(tx: Tx, targets: Targets) -> Count:
+    """For a dry run and for the answer to a request: nothing is written."""
+    row = await tx.fetchrow(
+        """SELECT count(*) FILTER (WHERE sendable) AS reached, count(*) FILTER (WHERE NOT sendable) AS skipped FROM (
+               SELECT g.final_message_allowed AND g.out_reason IS NULL
+                   AND g.phase IN ('discovered', 'growth', 'monitoring') AS sendable
+               FROM groups g
+               WHERE ($1 OR g.group_id = ANY($2::bigint[]) OR g.tags && $3::text[])
+                   AND NOT (g.group_id = ANY($4::bigint[]) OR g.tags && $5::text[])
+                   AND ($6::bigint[] IS NULL OR g.bot_id = ANY($6::bigint[]))) t""",
+        targets.all_groups,
+        targets.group_ids,
+        targets.tags,
+        targets.exclude_ids,
+        targets.exclude_tags,
+        targets.bot_ids,
+    )
+    return Count(row["reached"], row["skipped"]) if row else Count(0, 0)
+
+
+async def get(tx: Tx, broadcast_id: int) -> Broadcast | None:
+    """None for an id that was never given."""
+    row = await tx.fetchrow(
+        """SELECT broadcast_id, state, priority, on_unknown, send_at, expires_at, pause_reason, planned, total,
+        created_by,
+               created_at, finished_at FROM broadcasts WHERE broadcast_id = $1""",
+        broadcast_id,
+    )
+    return Broadcast(**dict(row)) if row else None
+
+
+async def targets_of(tx: Tx, broadcast_id: int) -> Targets | None:
+    """Locked, for one planner at a time; None where there is nothing to plan."""
+    row = await tx.fetchrow(
+        """SELECT all_groups, group_ids, tags, exclude_ids, exclude_tags, bot_ids FROM broadcasts
+           WHERE broadcast_id = $1 AND state IN ('planning', 'paused') AND NOT planned FOR UPDATE""",
+        broadcast_id,
+    )
+    return Targets(**dict(row)) if row else None
+
+
+async def planned(tx: Tx, broadcast_id: int) -> None:
+    """Every group has its delivery: it runs, unless it was paused meanwhile."""
+    await tx.execute(
+        """UPDATE broadcasts SET planned = true, state = CASE WHEN state = 'planning' THEN 'running' ELSE state END
+           WHERE broadcast_id = $1""",
+        broadcast_id,
+    )
+
+
+async def content(tx: Tx, broadcast_id: int) -> dict[str, Any]:
+    """What it says."""
+    found: dict[str, Any] = await tx.fetchval("SELECT content FROM broadcasts WHERE broadcast_id = $1", broadcast_id)
+    return found
+
+
+async def pause(tx: Tx, broadcast_id: int, reason: str) -> bool:
+    """False where it is not under way. What is at Telegram already ends as it ends."""
+    status = await tx.execute(
+        "UPDATE broadcasts SET state = 'paused', pause_reason = $2 WHERE broadcast_id = $1 AND state IN ('planning', 'running')",
+        broadcast_id,
+        reason,
+    )
+    return bool(status.endswith(" 1"))
+
+
+async def resume(tx: Tx, broadcast_id: int) -> bool:
+    """False where it is not paused."""
+    status = await tx.execute(
+        """UPDATE broadcasts SET state = CASE WHEN planned THEN 'running' ELSE 'planning' END, pause_reason = NULL
+           WHERE broadcast_id = $1 AND state = 'paused'""",
+        broadcast_id,
+    )
+    return bool(status.endswith(" 1"))
+
+
+async def cancel(tx: Tx, broadcast_id: int) -> bool:
+    """At once: no intent is written for it any more. Its open rows are settled by the brain, in chunks."""
+    status = await tx.execute(
+        """UPDATE broadcasts SET state = 'cancelled', finished_at = now()
+           WHERE broadcast_id = $1 AND state IN ('scheduled', 'planning', 'running', 'paused')""",
+        broadcast_id,
+    )
+    return bool(status.endswith(" 1"))
+
+
+async def start_scheduled(tx: Tx) -> list[int]:
+    """Those whose time has come, to be planned."""
+    rows = await tx.fetch(
+        """UPDATE broadcasts SET state = 'planning' WHERE state = 'scheduled' AND send_at <= now() RETURNING
+        broadcast_id
+        """
+    )
+    return [row["broadcast_id"] for row in rows]
+
+
+async def finish(tx: Tx) -> list[int]:
+    """Running ones without an open delivery are done."""
+    rows = await tx.fetch(
+        """UPDATE broadcasts b SET state = 'done', finished_at = now() WHERE b.state = 'running' AND NOT EXISTS (
+               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending') AND NOT EXISTS (
+               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))
+           RETURNING b.broadcast_id"""
+    )
+    return [row["broadcast_id"] for row in rows]
+
+
+async def progress(tx: Tx, broadcast_id: int) -> dict[str, int]:
+    """Deliveries by state."""
+    rows = await tx.fetch(
+        "SELECT state, count(*) AS n FROM deliveries WHERE broadcast_id = $1 GROUP BY state", broadcast_id
+    )
+    return {row["state"]: row["n"] for row in rows}
+
+
+async def unplanned(tx: Tx) -> list[int]:
+    """Those whose plan job may be lost: older than a moment and still without all their deliveries."""
+    rows = await tx.fetch(
+        """SELECT broadcast_id FROM broadcasts
+           WHERE state = 'planning' AND NOT planned AND greatest(created_at, send_at) < now() - interval '5 s'"""
+    )
+    return [row["broadcast_id"] for row in rows]

@@ -1,0 +1,100 @@
+"""The groups that are managed: who they are, and whether they can be sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.ids import BotId, ChatId
+from common.store.pool import Tx
+
+OUT_AFTER = 3  # failures in a row take a group out of sending
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row as the API shows it."""
+
+    group_id: int
+    bot_id: BotId
+    chat_id: ChatId
+    kind: str
+    title: str
+    tags: list[str]
+    variables: dict[str, Any] = field(repr=False)
+    timezone: str
+    final_message_allowed: bool
+    phase: str
+    health: str
+    failures: int
+    out_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a send's outcome says of its group; `health` and `phase` only where they change."""
+
+    group_id: int
+    failed: bool
+    reason: str | None = None
+    health: str | None = None
+    phase: str | None = None
+
+
+async def register(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: str, tags: Sequence[str] = ()) -> int:
+    """Inserts, or refreshes title and kind; a lost group that is back keeps its settings. The id."""
+    group_id: int = await tx.fetchval(
+        """INSERT INTO groups AS g (bot_id, chat_id, title, kind, tags) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (chat_id) DO UPDATE SET bot_id = excluded.bot_id, title = excluded.title, kind = excluded.kind,
+               phase = CASE WHEN g.phase = 'lost' THEN 'discovered' ELSE g.phase END, updated_at = now()
+           RETURNING group_id""",
+        bot_id,
+        chat_id,
+        title,
+        kind,
+        list(tags),
+    )
+    return group_id
+
+
+async def note(tx: Tx, notes: Sequence[Note]) -> None:
+    """A success clears the count; three failures in a row take the group out with the last one's reason."""
+    fine = [n.group_id for n in notes if not n.failed]
+    bad = [n for n in notes if n.failed]
+    if fine:
+        await tx.execute(
+            "UPDATE groups SET failures = 0, health = 'ok' WHERE group_id = ANY($1::bigint[]) AND failures > 0", fine
+        )
+    if bad:
+        await tx.execute(
+            """UPDATE groups g SET failures = g.failures + 1, health = coalesce(n.health, g.health),
+                   phase = coalesce(n.phase, g.phase), updated_at = now(),
+                   out_reason = CASE WHEN g.failures + 1 >= $5 THEN coalesce(g.out_reason, n.reason) ELSE g.out_reason
+                   END
+               FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS n (group_id, reason, health, phase)
+               WHERE g.group_id = n.group_id""",
+            [n.group_id for n in bad],
+            [n.reason for n in bad],
+            [n.health for n in bad],
+            [n.phase for n in bad],
+            OUT_AFTER,
+        )
+
+
+async def migrate(tx: Tx, old: ChatId, new: ChatId) -> bool:
+    """The row gets the supergroup's id, and with it all that points to the row; False where it has it already."""
+    status = await tx.execute(
+        "UPDATE groups SET chat_id = $2, kind = 'supergroup', updated_at = now() WHERE chat_id = $1", old, new
+    )
+    return bool(status.endswith(" 1"))
+
+
+async def cancel_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> None:
+    """Of groups that are lost: nothing more is tried there."""
+    await tx.execute(
+        """UPDATE deliveries SET state = 'failed', reason = $2, settled_at = now()
+           WHERE group_id = ANY($1::bigint[]) AND state = 'pending'""",
+        list(group_ids),
+        reason,
+    )

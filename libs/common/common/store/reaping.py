@@ -1,0 +1,111 @@
+"""What is left by processes that are gone: jobs that nobody took, sends whose sender died, rows of ended broadcasts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from common.store.pool import Tx
+
+_CHUNK = 5000  # rows a statement
+
+
+async def unslot(tx: Tx, late: timedelta) -> int:
+    """Deliveries whose slot passed so long ago that their job is lost: they wait for another slot."""
+    return await _count(
+        tx,
+        """WITH lost AS (
+               UPDATE deliveries SET state = 'pending', slot_at = NULL
+               WHERE state = 'slotted' AND slot_at < now() - $1::interval RETURNING delivery_id, group_id, bot_id),
+           turns AS (
+               UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
+               lost.delivery_id),
+           slots AS (
+               UPDATE bot_slots s SET held_by = NULL FROM lost
+               WHERE s.bot_id = lost.bot_id AND s.held_by = lost.delivery_id::text)
+           SELECT count(*) FROM lost""",
+        late,
+    )
+
+
+async def orphans(tx: Tx, silent: timedelta) -> int:
+    """Sends whose owner is silent may have happened or not: `unknown`, or once more where the broadcast says so."""
+    return await _count(
+        tx,
+        """WITH dead AS (
+               UPDATE deliveries d SET owner = NULL, reason = 'sender died',
+                   state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
+                   settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
+               FROM broadcasts b
+               WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
+                   SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
+               RETURNING d.delivery_id, d.group_id, d.bot_id),
+           turns AS (
+               UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
+               FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.delivery_id),
+           slots AS (
+               UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
+               FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.delivery_id::text)
+           SELECT count(*) FROM dead""",
+        silent,
+    )
+
+
+async def stuck_slots(tx: Tx, held: timedelta) -> int:
+    """Slots and turns held for longer than any send takes, by nobody who could give them back."""
+    return await _count(
+        tx,
+        """WITH freed AS (UPDATE bot_slots SET held_by = NULL WHERE held_at < now() - $1::interval AND held_by IS NOT
+        NULL
+               RETURNING held_by),
+           turns AS (
+               UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
+                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending')))
+           SELECT count(*) FROM freed""",
+        held,
+    )
+
+
+async def close_cancelled(tx: Tx) -> int:
+    """Rows of cancelled broadcasts that are not at Telegram, a chunk of them."""
+    return await _count(
+        tx,
+        """WITH closed AS (
+               UPDATE deliveries SET state = 'cancelled', settled_at = now() WHERE delivery_id IN (
+                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state = 'cancelled' AND d.state IN ('pending', 'slotted') LIMIT $1)
+               AND state IN ('pending', 'slotted') RETURNING 1)
+           SELECT count(*) FROM closed""",
+        _CHUNK,
+    )
+
+
+async def expire(tx: Tx) -> int:
+    """Rows whose broadcast's time to live is over, a chunk of them."""
+    return await _count(
+        tx,
+        """WITH closed AS (
+               UPDATE deliveries SET state = 'expired', settled_at = now() WHERE delivery_id IN (
+                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending' LIMIT $1)
+               AND state = 'pending' RETURNING 1)
+           SELECT count(*) FROM closed""",
+        _CHUNK,
+    )
+
+
+async def beat(tx: Tx, owner: str) -> None:
+    """This process lives."""
+    await tx.execute(
+        "INSERT INTO workers (owner, beat_at) VALUES ($1, now()) ON CONFLICT (owner) DO UPDATE SET beat_at = now()",
+        owner,
+    )
+
+
+async def forget_workers(tx: Tx, silent: timedelta) -> None:
+    """Those that are gone for long."""
+    await tx.execute("DELETE FROM workers WHERE beat_at < now() - $1::interval", silent)
+
+
+async def _count(tx: Tx, sql: str, *arguments: object) -> int:
+    found: int = await tx.fetchval(sql, *arguments)
+    return found

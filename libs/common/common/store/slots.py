@@ -1,0 +1,110 @@
+"""Send slots of bots and chats: the one limiter that every process shares. Times are the database's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.ids import BotId
+from common.store.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlot:
+    """A slot that nobody holds, and when it may be used."""
+
+    bot_id: BotId
+    slot: int
+    free_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A slot whose send was answered, and when that send no longer counts in Telegram's one-second window."""
+
+    delivery_id: int
+    group_id: int
+    bot_id: BotId
+    slot: int
+    free_at: datetime
+
+
+async def provide(tx: Tx) -> None:
+    """A row for each slot that a bot's rate has and the table lacks."""
+    await tx.execute(
+        """INSERT INTO bot_slots (bot_id, slot)
+           SELECT b.bot_id, n FROM bots b CROSS JOIN LATERAL generate_series(1, b.per_second) n
+           WHERE NOT EXISTS (SELECT 1 FROM bot_slots s WHERE s.bot_id = b.bot_id AND s.slot = n)
+           ON CONFLICT DO NOTHING"""
+    )
+
+
+async def free(tx: Tx, horizon: timedelta) -> list[FreeSlot]:
+    """Those that become free within `horizon`, of bots that are not flooded and have work, the earliest first."""
+    rows = await tx.fetch(
+        """SELECT s.bot_id, s.slot, greatest(s.free_at, clock_timestamp()) AS free_at
+           FROM bot_slots s JOIN bots b USING (bot_id)
+           WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval AND s.slot <= b.per_second
+               AND b.state = 'active' AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
+           ORDER BY s.free_at FOR UPDATE OF s SKIP LOCKED""",
+        horizon,
+    )
+    return [FreeSlot(BotId(row["bot_id"]), row["slot"], row["free_at"]) for row in rows]
+
+
+async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
+    """Assigned until their answers."""
+    await tx.execute(
+        """UPDATE bot_slots s SET held_by = t.holder, held_at = clock_timestamp()
+           FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS t (bot_id, slot, holder)
+           WHERE s.bot_id = t.bot_id AND s.slot = t.slot""",
+        [slot.bot_id for slot, _ in taken],
+        [slot.slot for slot, _ in taken],
+        [holder for _, holder in taken],
+    )
+
+
+async def release(tx: Tx, used: Sequence[Used]) -> None:
+    """After their answers: free when the send has left Telegram's window, for the bot and for the group."""
+    bots, numbers = [u.bot_id for u in used], [u.slot for u in used]
+    free_at, holders = [u.free_at for u in used], [str(u.delivery_id) for u in used]
+    await tx.execute(
+        """UPDATE bot_slots s SET held_by = NULL, free_at = u.free_at
+           FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::text[]) AS u (bot_id, slot, free_at, holder)
+           WHERE s.bot_id = u.bot_id AND s.slot = u.slot AND s.held_by = u.holder""",
+        bots,
+        numbers,
+        free_at,
+        holders,
+    )
+    await tx.execute(
+        """UPDATE group_turns t SET held_by = NULL, recent = u.kept,
+               next_at = CASE WHEN cardinality(u.kept) >= 20 THEN greatest(u.free_at, u.kept[1] + interval '59 s')
+                              ELSE u.free_at END
+           FROM (SELECT n.group_id, n.free_at, (g.recent || n.free_at)[greatest(1, cardinality(g.recent) - 18):] AS kept
+                 FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) AS n (group_id, free_at, delivery_id)
+                 JOIN group_turns g ON g.group_id = n.group_id AND g.held_by = n.delivery_id) u
+           WHERE t.group_id = u.group_id""",
+        [u.group_id for u in used],
+        free_at,
+        [u.delivery_id for u in used],
+    )
+
+
+async def flood_chat(tx: Tx, group_id: int, wait: timedelta) -> None:
+    """Nothing more to this group until then."""
+    await tx.execute(
+        "UPDATE group_turns SET next_at = greatest(next_at, clock_timestamp() + $2::interval) WHERE group_id = $1",
+        group_id,
+        wait,
+    )
+
+
+async def flood_bot(tx: Tx, bot_id: BotId, wait: timedelta) -> None:
+    """No bulk of this bot until then; others go on."""
+    await tx.execute(
+        """UPDATE bots SET flood_until = greatest(flood_until, clock_timestamp() + $2::interval) WHERE bot_id = $1""",
+        bot_id,
+        wait,
+    )

@@ -1,0 +1,67 @@
+"""What operators do with the deliveries of a broadcast that ended badly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.store.broadcasts import State
+from common.store.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A broadcast as far as steering asks; `expired` by the database's clock."""
+
+    broadcast_id: int
+    state: State
+    bot_ids: list[int] | None
+    expired: bool
+
+
+async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing | None:
+    """None for one that is not there, or may reach any other bot."""
+    row = await tx.fetchrow(
+        """SELECT broadcast_id, state, bot_ids, coalesce(expires_at <= now(), false) AS expired FROM broadcasts
+           WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
+        broadcast_id,
+        within,
+    )
+    return Standing(**dict(row)) if row else None
+
+
+async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None) -> int:
+    """Its deliveries in that state wait once more, where their groups can be sent to; how many."""
+    count: int = await tx.fetchval(
+        """WITH again AS (
+               UPDATE deliveries d SET state = 'pending', attempts = 0, reason = NULL, settled_at = NULL,
+                   not_before = to_timestamp(0), bot_id = g.bot_id
+               FROM groups g WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id
+                   AND ($3::bigint[] IS NULL OR d.delivery_id = ANY($3::bigint[]))
+                   AND g.final_message_allowed AND g.out_reason IS NULL
+                   AND g.phase IN ('discovered', 'growth', 'monitoring')
+               RETURNING 1),
+           reopened AS (
+               UPDATE broadcasts SET state = 'running', finished_at = NULL
+               WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM again))
+           SELECT count(*) FROM again""",
+        broadcast_id,
+        state,
+        None if only is None else list(only),
+    )
+    return count
+
+
+async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None) -> int:
+    """Unknown ones that somebody has seen in their groups; how many."""
+    count: int = await tx.fetchval(
+        """WITH marked AS (
+               UPDATE deliveries SET state = 'sent', reason = 'seen by an operator', settled_at = now()
+               WHERE broadcast_id = $1 AND state = 'unknown'
+                   AND ($2::bigint[] IS NULL OR delivery_id = ANY($2::bigint[]))
+               RETURNING 1)
+           SELECT count(*) FROM marked""",
+        broadcast_id,
+        None if only is None else list(only),
+    )
+    return count

@@ -1,0 +1,1 @@
+"""The public API: one resource a module, its models first."""

@@ -1,0 +1,194 @@
+"""What a broadcast says: one of Telegram's messages, checked before it is accepted, and kept as a Bot API call."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from ingress.api.fields import ChatNumber, Id, Request, Text
+from ingress.rules import links, markup
+from ingress.rules.markup import ParseMode
+
+TEXT_LIMIT, CAPTION_LIMIT = 4096, 1024  # UTF-16 units after the markup is taken out (Bot API)
+_CALLBACK_LIMIT = 64  # bytes
+
+
+def _source(value: str) -> str:
+    """A file_id has none of an address's characters."""
+    return links.public_https(value) if ":" in value or "." in value or "/" in value else value
+
+
+Source = Annotated[Text, StringConstraints(min_length=10, max_length=links.MAX_LENGTH), AfterValidator(_source)]
+ButtonUrl = Annotated[Text, AfterValidator(links.button)]
+
+
+class Button(Request):
+    """Opens an address, or sends `callback_data` to the bot."""
+
+    text: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    url: ButtonUrl | None = None
+    callback_data: Annotated[Text, StringConstraints(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.url is None) == (self.callback_data is None):
+            raise ValueError("a button has either url or callback_data")
+        if self.callback_data is not None and len(self.callback_data.encode()) > _CALLBACK_LIMIT:
+            raise ValueError(f"callback_data is longer than {_CALLBACK_LIMIT} bytes")
+        return self
+
+
+Buttons = Annotated[
+    list[Annotated[list[Button], Field(min_length=1, max_length=8)]], Field(min_length=1, max_length=12)
+]
+
+
+class LinkPreview(Request):
+    """Bot API, LinkPreviewOptions."""
+
+    is_disabled: bool | None = None
+    url: ButtonUrl | None = None
+    prefer_small_media: bool | None = None
+    prefer_large_media: bool | None = None
+    show_above_text: bool | None = None
+
+
+class _Message(Request):
+    """The Bot API's options that all kinds have."""
+
+    disable_notification: bool = False
+    protect_content: bool = False
+    message_thread_id: Id | None = None
+
+    @abstractmethod
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """(method, its own parameters)."""
+
+    def content(self) -> dict[str, Any]:
+        """As the broadcast's row keeps it and the sender renders it."""
+        method, params = self.call()
+        options: dict[str, Any] = {
+            "disable_notification": self.disable_notification or None,
+            "protect_content": self.protect_content or None,
+            "message_thread_id": self.message_thread_id,
+        }
+        return {"method": method, "params": _given(params | options)}
+
+
+class _WithButtons(_Message):
+    buttons: Buttons | None = None
+
+    def _markup(self) -> dict[str, Any]:
+        rows = [[button.model_dump(exclude_none=True) for button in row] for row in self.buttons or ()]
+        return {"reply_markup": {"inline_keyboard": rows}} if rows else {}
+
+
+class _Captioned(Request):
+    caption: Annotated[Text, StringConstraints(min_length=1)] | None = None
+    parse_mode: ParseMode | None = None
+
+    @model_validator(mode="after")
+    def _understood(self) -> Self:
+        if self.caption is not None:
+            _fits(self.caption, self.parse_mode, CAPTION_LIMIT)
+        return self
+
+
+class TextMessage(_WithButtons):
+    """Text; `{{name}}` is the group's variable, `{{title}}` its title."""
+
+    type: Literal["text"]
+    text: Annotated[Text, StringConstraints(min_length=1)]
+    parse_mode: ParseMode | None = None
+    link_preview_options: LinkPreview | None = None
+
+    @model_validator(mode="after")
+    def _understood(self) -> Self:
+        _fits(self.text, self.parse_mode, TEXT_LIMIT)
+        return self
+
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """sendMessage."""
+        preview = self.link_preview_options
+        params = {"text": self.text, "parse_mode": self.parse_mode, **self._markup()}
+        return "sendMessage", params | {"link_preview_options": preview and preview.model_dump(exclude_none=True)}
+
+
+class MediaMessage(_WithButtons, _Captioned):
+    """One file: a file_id of the bot that sends it, or an https address that Telegram fetches."""
+
+    type: Literal["photo", "video", "document"]
+    media: Source
+    has_spoiler: bool = False
+    show_caption_above_media: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.type == "document" and (self.has_spoiler or self.show_caption_above_media):
+            raise ValueError("a document has neither has_spoiler nor show_caption_above_media")
+        return self
+
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """sendPhoto, sendVideo, sendDocument."""
+        params = {
+            self.type: self.media,
+            "caption": self.caption,
+            "parse_mode": self.parse_mode,
+            "has_spoiler": self.has_spoiler or None,
+            "show_caption_above_media": self.show_caption_above_media or None,
+        }
+        return f"send{self.type.capitalize()}", params | self._markup()
+
+
+class AlbumItem(_Captioned):
+    """A file of an album."""
+
+    type: Literal["photo", "video", "document"]
+    media: Source
+
+
+class AlbumMessage(_Message):
+    """2 to 10 files as one message; documents only among themselves."""
+
+    type: Literal["album"]
+    media: Annotated[list[AlbumItem], Field(min_length=2, max_length=10)]
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        if len({item.type == "document" for item in self.media}) > 1:
+            raise ValueError("documents can't be mixed with photos and videos")
+        return self
+
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """sendMediaGroup."""
+        return "sendMediaGroup", {"media": [item.model_dump(exclude_none=True) for item in self.media]}
+
+
+class CopyMessage(_WithButtons, _Captioned):
+    """A copy of a message that the bots can see, without a link to it."""
+
+    type: Literal["copy"]
+    from_chat_id: ChatNumber
+    message_id: Id
+
+    def call(self) -> tuple[str, dict[str, Any]]:
+        """copyMessage."""
+        params = {"from_chat_id": self.from_chat_id, "message_id": self.message_id}
+        return "copyMessage", params | {"caption": self.caption, "parse_mode": self.parse_mode, **self._markup()}
+
+
+Message = Annotated[TextMessage | MediaMessage | AlbumMessage | CopyMessage, Field(discriminator="type")]
+
+
+def _fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
+    seen = markup.visible(text, parse_mode)
+    if not seen.strip():
+        raise ValueError("nothing is left of it without its markup")
+    if markup.length(seen) > limit:
+        raise ValueError(f"longer than {limit} UTF-16 units")
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}

@@ -1,0 +1,153 @@
+"""POST /api/send_messages: one message for many groups becomes a broadcast."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from common.bus import tracing
+from common.bus.publisher import envelope
+from common.clock import utc_now
+from common.errors import AppError
+from common.ids import JobId
+from common.jobs import PlanBroadcast
+from common.queues import GROUP_MESSAGE_QUEUE
+from common.store import audience, audit, broadcasts, outbox
+from common.store.broadcasts import Targets
+from common.store.pool import Tx
+from fastapi import APIRouter, Depends, Query, Response, Security
+from opentelemetry import trace
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+
+from ingress.api.content import Message
+from ingress.api.fields import Answer, Id, Request, Tag
+from ingress.auth import Caller, authorized
+from ingress.backend import Backend
+from ingress.deps import backend_of
+from ingress.once import Once, once
+from ingress.rules import eta
+
+router = APIRouter(prefix="/api", tags=["broadcasts"])
+_AHEAD = timedelta(days=366)  # how far a broadcast may be scheduled
+_LONGEST = 30 * 86400  # seconds to live
+_Ids = Annotated[list[Id], Field(max_length=10_000, default_factory=list)]
+_Tags = Annotated[list[Tag], Field(max_length=100, default_factory=list)]
+
+
+class Recipients(Request):
+    """All groups, or those named by id or tag, less the excluded; only groups that the key may see."""
+
+    all: bool = False
+    group_ids: _Ids
+    tags: _Tags
+    exclude_group_ids: _Ids
+    exclude_tags: _Tags
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.all == bool(self.group_ids or self.tags):
+            raise ValueError("give either all, or group_ids and tags")
+        return self
+
+    def within(self, bot_ids: list[int] | None) -> Targets:
+        """As the plan reads them."""
+        return Targets(self.all, self.group_ids, self.tags, self.exclude_group_ids, self.exclude_tags, bot_ids)
+
+
+class SendMessages(Request):
+    """A message and whom it is for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "message": {"type": "text", "text": "<b>{{title}}</b>: we meet at noon.", "parse_mode": "HTML"},
+                    "targets": {"tags": ["berlin"], "exclude_group_ids": [7]},
+                    "priority": 5,
+                    "ttl_seconds": 3600,
+                }
+            ]
+        }
+    )
+
+    message: Message
+    targets: Recipients
+    priority: Annotated[int, Field(ge=0, le=9, description="9 goes first.")] = 5
+    send_at: Annotated[AwareDatetime | None, Field(description="Not before; now without, or if past.")] = None
+    ttl_seconds: Annotated[int | None, Field(ge=1, le=_LONGEST, description="What is unsent then expires.")] = None
+    on_unknown: Annotated[
+        Literal["report", "resend_once"], Field(description="What follows a send that nobody knows the end of.")
+    ] = "report"
+
+    @model_validator(mode="after")
+    def _soon(self) -> Self:
+        if self.send_at is not None and self.send_at > utc_now() + _AHEAD:
+            raise ValueError("send_at is more than a year ahead")
+        return self
+
+
+class Accepted(Answer):
+    """What will happen; `broadcast_id` is null for a dry run."""
+
+    broadcast_id: int | None
+    accepted: int
+    skipped: int
+    skipped_by_reason: dict[str, int]
+    eta_seconds: Annotated[int, Field(description="Until the last one is sent, if nothing else comes.")]
+
+
+@router.post("/send_messages", status_code=202, response_model=Accepted, operation_id="send_messages")
+async def send_messages(
+    body: SendMessages,
+    caller: Annotated[Caller, Security(authorized, scopes=["messages:write"])],
+    backend: Annotated[Backend, Depends(backend_of)],
+    one: Annotated[Once, Depends(once)],
+    dry_run: Annotated[bool, Query(description="Count and estimate only; nothing is written.")] = False,  # noqa: FBT002
+) -> Response | Accepted:
+    """Send one message to many groups: accepted here, sent as fast as Telegram allows."""
+    if dry_run:
+        async with backend.pool.transaction("dry run") as tx:
+            return await _estimate(tx, body, body.targets.within(caller.bot_ids))
+    return await one.run(caller, lambda tx: _send(tx, body, caller), body=body, status=202)
+
+
+async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
+    targets = body.targets.within(caller.bot_ids)
+    estimate = await _estimate(tx, body, targets)
+    if estimate.accepted == 0:
+        raise AppError("no_recipients", 422, "no group can be sent to", skipped_by_reason=estimate.skipped_by_reason)
+    broadcast_id = await broadcasts.create(
+        tx,
+        targets,
+        body.message.content(),
+        priority=body.priority,
+        on_unknown=body.on_unknown,
+        send_at=body.send_at if body.send_at and body.send_at > utc_now() else None,
+        ttl=None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds),
+        created_by=f"key:{caller.owner}",
+        traceparent=tracing.traceparent(trace.get_current_span()),
+    )
+    await _plan(tx, broadcast_id, body)
+    facts = {"accepted": estimate.accepted, "targets": body.targets.model_dump(exclude_defaults=True)}
+    entry = caller.entry("broadcast.create", f"broadcast:{broadcast_id}", after=facts, bot_ids=caller.bot_ids)
+    await audit.record(tx, entry)
+    return estimate.model_copy(update={"broadcast_id": broadcast_id})
+
+
+async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
+    """The job goes out with the commit; a scheduled one is planned by the brain when its time has come."""
+    if body.send_at is None or body.send_at <= utc_now():
+        job = PlanBroadcast(broadcast_id=broadcast_id)
+        await outbox.add(tx, envelope(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}")))
+
+
+async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
+    found, now = await audience.of(tx, targets), utc_now()
+    ahead = await audience.ahead(tx, list(found.by_bot), body.priority)
+    return Accepted(
+        broadcast_id=None,
+        accepted=found.accepted,
+        skipped=sum(found.skipped.values()),
+        skipped_by_reason=found.skipped,
+        eta_seconds=eta.seconds(found.by_bot, ahead, found.rates, begins=body.send_at or now, now=now),
+    )

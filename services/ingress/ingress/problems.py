@@ -1,0 +1,125 @@
+"""Whatever goes wrong becomes one body: RFC 9457's, with a code that never changes and the trace's id."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from common.errors import AppError, ConfigurationError, StoreUnavailable
+from common.telemetry.redact import describe, frames
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingress.tracing import trace_id_of
+
+MEDIA_TYPE = "application/problem+json"
+_AGAIN = {"Retry-After": "5"}
+_log = logging.getLogger(__name__)
+
+
+class JsonResponse(Response):
+    """ASCII only: a client may send half a surrogate pair in a field's name, which UTF-8 can't carry back."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """As bytes."""
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+
+
+def problem(scope: Scope, error: AppError) -> Response:
+    """The answer to a request that failed with this error."""
+    body = {
+        "type": f"urn:muster:problem:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "trace_id": trace_id_of(scope),
+        **error.fields,
+    }
+    return JsonResponse(body, error.status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """For every expected failure; surprises are `Surprises`' to answer."""
+    for kind in (AppError, RequestValidationError, HTTPException, StoreUnavailable, ConfigurationError):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return problem(request.scope, understood(error))
+
+
+def understood(error: Exception) -> AppError:
+    """As an AppError; 500 for what nobody expected, which is logged and of which the client learns nothing."""
+    match error:
+        case AppError():
+            return error
+        case RequestValidationError():
+            return AppError("invalid_request", 422, "the request is not valid", errors=_places(error.errors()))
+        case HTTPException(status_code=status, headers=headers):
+            word = HTTPStatus(status).phrase
+            return AppError(word.lower().replace(" ", "_"), status, word, headers=_plain(headers))
+        case StoreUnavailable():
+            _log.warning("the database can't be reached", extra={"error": describe(error)})
+            return AppError("unavailable", 503, "come back in a few seconds", headers=_AGAIN)
+        case ConfigurationError():
+            _log.error("the API can't work: %s", error)
+            return AppError("unavailable", 503, "come back in a few seconds", headers=_AGAIN)
+        case _:
+            _log.error("surprise", extra={"error": describe(error), "where": frames(error.__traceback__)[-5:]})
+            return AppError("internal_error", 500, "something went wrong; the trace_id helps to find out what")
+
+
+class Surprises:
+    """An exception that nobody expected is answered here, inside the span of its request and with its trace's id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Nothing can be done for an answer that has begun: then the connection ends with the exception."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            await problem(scope, understood(error))(scope, receive, send)
+
+
+def _places(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{"in": str(e["loc"][0]), "at": _path(e["loc"][1:]), "what": _what(e)} for e in list(errors)[:20]]
+
+
+def _path(location: Iterable[object]) -> str:
+    return ".".join(str(step)[:64] for step in location)
+
+
+def _what(error: Mapping[str, Any]) -> str:
+    """Never the input: a wrong tag's own message would quote it."""
+    match error["type"]:
+        case "union_tag_invalid":
+            return f"must be one of {error['ctx']['expected_tags']}"
+        case "value_error":
+            return str(error["msg"]).removeprefix("Value error, ")
+        case "json_invalid":
+            return "is not JSON"
+        case _:
+            return str(error["msg"])
+
+
+def _plain(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return dict(headers or {})

@@ -1,0 +1,171 @@
+"""Broadcasts by API: lists, progress, deliveries, and steering with the state in the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from common.store import broadcasts, deliveries
+from common.store.broadcasts import Targets
+
+from .api import FIRST, SECOND, Api
+
+CONTENT = {"method": "sendMessage", "params": {"text": "hello"}}
+
+
+async def planned(api: Api, group_ids: list[int], **options: Any) -> int:
+    """As the sender plans it."""
+    targets = Targets(group_ids=group_ids, bot_ids=options.pop("bot_ids", None))
+    async with api.db.transaction() as tx:
+        broadcast_id = await broadcasts.create(tx, targets, CONTENT, **options)
+        await deliveries.plan(tx, broadcast_id, targets, limit=1000)
+        await broadcasts.planned(tx, broadcast_id)
+    return broadcast_id
+
+
+async def settled(api: Api, broadcast_id: int, *states: str, final: str = "done") -> None:
+    """Its deliveries end so, in order."""
+    async with api.db.transaction() as tx:
+        rows = await tx.fetch("SELECT delivery_id FROM deliveries WHERE broadcast_id = $1 ORDER BY 1", broadcast_id)
+        for row, state in zip(rows, states, strict=True):
+            await tx.execute(
+                """UPDATE deliveries SET state = $2, settled_at = now(), message_id = CASE WHEN $2 = 'sent' THEN 5 END,
+                   reason = CASE WHEN $2 = 'failed' THEN 'no_rights' END, attempts = 2 WHERE delivery_id = $1""",
+                row["delivery_id"],
+                state,
+            )
+        await tx.execute(
+            "UPDATE broadcasts SET state = $2, finished_at = now() WHERE broadcast_id = $1", broadcast_id, final
+        )
+
+
+async def states(api: Api, broadcast_id: int) -> list[str]:
+    return [row["state"] for row in await api.rows("deliveries") if row["broadcast_id"] == broadcast_id]
+
+
+async def act(api: Api, broadcast_id: int, verb: str, **body: Any) -> httpx.Response:
+    return await api.ask("POST", f"/api/broadcasts/{broadcast_id}:{verb}", json=body or None)
+
+
+async def test_progress_rate_and_eta(api: Api) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 40))
+    await settled(api, broadcast_id, *["sent"] * 5, *["pending"] * 35, final="running")
+    shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
+    assert shown["deliveries"] == {"sent": 5, "pending": 35}
+    assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (0.5, 2, 40, "running")
+    assert shown["message"] == CONTENT
+
+
+async def test_lists_come_in_pages_the_newest_first(api: Api) -> None:
+    groups = await api.grow(FIRST, 1)
+    made = [await planned(api, groups) for _ in range(5)]
+    seen, cursor = [], ""
+    while True:
+        page = (await api.ask("GET", f"/api/broadcasts?limit=2{cursor}")).json()
+        seen += [item["broadcast_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == made[::-1]
+
+
+async def test_a_list_by_state(api: Api) -> None:
+    groups = await api.grow(FIRST, 1)
+    first, second = await planned(api, groups), await planned(api, groups)
+    await act(api, second, "cancel")
+    page = (await api.ask("GET", "/api/broadcasts?state=running")).json()
+    assert [item["broadcast_id"] for item in page["items"]] == [first]
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "AAAA", "LTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk", "a" * 201, "4pyT"])
+async def test_a_strange_cursor_is_refused(api: Api, cursor: str) -> None:
+    assert (await api.ask("GET", "/api/broadcasts", params={"cursor": cursor})).status_code == 422
+
+
+async def test_deliveries_with_error_and_link(api: Api) -> None:
+    first, second, _ = await api.grow(FIRST, 3)
+    broadcast_id = await planned(api, api.groups[FIRST])
+    await settled(api, broadcast_id, "sent", "failed", "pending")
+    path = f"/api/broadcasts/{broadcast_id}/deliveries"
+    page = (await api.ask("GET", f"{path}?limit=2")).json()
+    sent, failed = page["items"]
+    assert (sent["group_id"], sent["link"], sent["error"]) == (first, "https://t.me/c/111111000/5", None)
+    assert (failed["group_id"], failed["link"], failed["error"]) == (second, None, "no_rights")
+    rest = (await api.ask("GET", f"{path}?limit=2&cursor={page['next_cursor']}")).json()
+    assert [item["state"] for item in rest["items"]] == ["pending"]
+    only = (await api.ask("GET", f"{path}?state=failed")).json()
+    assert [item["group_id"] for item in only["items"]] == [second]
+
+
+async def test_pause_resume_cancel_and_what_is_not_possible_then(api: Api) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 1))
+    seen = []
+    for verb in ("resume", "pause", "pause", "resume", "cancel", "pause", "cancel"):
+        answer = await act(api, broadcast_id, verb)
+        seen.append((verb, answer.status_code, answer.json()["state"]))
+    assert seen == [
+        ("resume", 409, "running"), ("pause", 200, "paused"), ("pause", 409, "paused"), ("resume", 200, "running"),
+        ("cancel", 200, "cancelled"), ("pause", 409, "cancelled"), ("cancel", 409, "cancelled"),
+    ]  # fmt: skip
+
+
+async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> None:
+    groups = await api.grow(FIRST, 3)
+    broadcast_id = await planned(api, groups)
+    await settled(api, broadcast_id, "failed", "failed", "sent")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE groups SET out_reason = 'no_rights' WHERE group_id = $1", groups[1])
+    answer = await act(api, broadcast_id, "retry_failed")
+    assert answer.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1}
+    assert await states(api, broadcast_id) == ["pending", "failed", "sent"]
+    row = (await api.rows("deliveries"))[0]
+    assert (row["attempts"], row["reason"], row["settled_at"]) == (0, None, None)
+
+
+async def test_nothing_is_tried_again_in_a_cancelled_or_expired_one(api: Api) -> None:
+    groups = await api.grow(FIRST, 1)
+    cancelled, expired = await planned(api, groups), await planned(api, groups)
+    await settled(api, cancelled, "failed", final="cancelled")
+    await settled(api, expired, "failed")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE broadcasts SET expires_at = now() WHERE broadcast_id = $1", expired)
+    answers = [await act(api, each, "retry_failed") for each in (cancelled, expired)]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert "time to live" in answers[1].json()["detail"]
+    assert await states(api, cancelled) + await states(api, expired) == ["failed", "failed"]
+
+
+async def test_unknown_ones_are_resolved_either_way(api: Api) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 3))
+    await settled(api, broadcast_id, "unknown", "unknown", "failed")
+    [first, *_] = await api.rows("deliveries")
+    ids = [first["delivery_id"]]
+    marked = await act(api, broadcast_id, "resolve_unknown", outcome="sent", delivery_ids=ids)
+    assert marked.json() == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1}
+    again = await act(api, broadcast_id, "resolve_unknown", outcome="resend")
+    assert again.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1}
+    assert await states(api, broadcast_id) == ["sent", "pending", "failed"]
+
+
+async def test_steering_leaves_an_audit_row(api: Api) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 1))
+    answer = await act(api, broadcast_id, "pause")
+    [entry] = (await api.ask("GET", "/api/audit?limit=1")).json()["items"]
+    assert (entry["action"], entry["object"]) == ("broadcast.pause", f"broadcast:{broadcast_id}")
+    assert (entry["before"]["state"], entry["after"]["state"]) == ("running", "paused")
+    assert entry["trace_id"] == answer.headers["x-trace-id"]
+    assert entry["actor"].startswith("key:")
+    assert entry["ip"] == "127.0.0.1"
+
+
+async def test_a_limited_key_sees_only_broadcasts_of_its_bots(api: Api) -> None:
+    mine, theirs = await api.grow(FIRST, 2), await api.grow(SECOND, 2)
+    key = await api.make_key("*", bot_ids=[FIRST])
+    await planned(api, mine + theirs)
+    sent = await api.send(key=key, targets={"group_ids": mine + theirs})
+    assert (sent.json()["accepted"], sent.json()["skipped_by_reason"]) == (2, {"not_found": 2})
+    page = (await api.ask("GET", "/api/broadcasts", key=key)).json()
+    assert [item["broadcast_id"] for item in page["items"]] == [sent.json()["broadcast_id"]]
+    every = (await api.send(key=key)).json()
+    assert every["accepted"] == 2

@@ -1,0 +1,153 @@
+"""Every operation of the description by {no key, wrong scope, a key of another bot, a key for everything}.
+
+A new operation is in it by itself; one without an entry in `BODIES` fails here until it has one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from ingress.app import create_app
+
+from . import asgi
+from .api import FIRST, SECOND, Api
+from .test_broadcasts import planned
+
+BODIES: dict[str, Any] = {
+    "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
+    "resolve_unknown": {"outcome": "resend"},
+    "register_group": {"bot_id": FIRST, "chat_id": -4},
+    "change_group": {"tags": ["changed"]},
+    "make_key": {"name": "x", "scopes": ["groups:read"]},
+    "rotate_key": {},
+}
+AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
+REFUSED_BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One of the description's."""
+
+    name: str
+    method: str
+    path: str
+    scope: str
+    has_body: bool
+    answers: dict[str, Any]
+
+    @property
+    def is_list(self) -> bool:
+        return self.method == "GET" and self.name.startswith("list_") and "{" not in self.path
+
+
+async def described() -> dict[str, Any]:
+    answer = await asgi.request(create_app(), "/openapi.json", method="GET")
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+def operations(description: dict[str, Any]) -> list[Operation]:
+    return [
+        Operation(
+            operation["operationId"], method.upper(), path, operation["security"][0]["ApiKey"][0],
+            "requestBody" in operation, operation["responses"],
+        )
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+        if "security" in operation
+    ]  # fmt: skip
+
+
+async def stage(api: Api) -> dict[str, str]:
+    """A bot with a group, a broadcast and a key of its own: all that paths may name."""
+    [group_id] = await api.grow(FIRST, 1)
+    await api.grow(SECOND, 0)
+    broadcast_id = await planned(api, [group_id], bot_ids=[FIRST])
+    key = await api.make_key("groups:read", bot_ids=[FIRST])
+    return {
+        "{broadcast_id}": str(broadcast_id),
+        "{group_id}": str(group_id),
+        "{bot_id}": str(FIRST),
+        "{key_id}": key.split("_")[2],
+    }
+
+
+async def ask(api: Api, operation: Operation, names: dict[str, str], key: str) -> httpx.Response:
+    path = operation.path
+    for name, value in names.items():
+        path = path.replace(name, value)
+    body = BODIES[operation.name] if operation.has_body else None
+    return await api.ask(operation.method, path, key=key, json=body)
+
+
+def check(answer: httpx.Response, operation: Operation, description: dict[str, Any]) -> None:
+    """The answer is one that the description names, with the fields that it promises and no others."""
+    promised = operation.answers[str(answer.status_code)]
+    schema = promised["content"][answer.headers["content-type"]]["schema"]
+    model = description["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    assert set(model["required"]) <= set(answer.json()), operation.name
+    if answer.is_success:
+        assert set(answer.json()) == set(model["properties"]), operation.name
+    assert len(answer.headers["x-trace-id"]) == 32
+
+
+async def test_every_operation_under_api_asks_for_a_key() -> None:
+    description = await described()
+    under = {path for path in description["paths"] if path.startswith("/api/") and "webhooks" not in path}
+    assert {operation.path for operation in operations(description)} == under
+
+
+async def test_no_key_and_a_wrong_scope(api: Api) -> None:
+    description, names = await described(), await stage(api)
+    for operation in operations(description):
+        wrong = "audit:read" if operation.scope != "audit:read" else "bots:read"
+        for key, status in (("", 401), (await api.make_key(wrong), 403)):
+            answer = await ask(api, operation, names, key)
+            assert answer.status_code == status, operation.name
+            check(answer, operation, description)
+
+
+async def test_a_key_of_another_bot_finds_nothing(api: Api) -> None:
+    description, names = await described(), await stage(api)
+    tables = ("groups", "broadcasts", "deliveries")
+    before = [await api.rows(table) for table in tables]
+    for operation in operations(description):
+        answer = await ask(api, operation, names, await api.make_key("*", bot_ids=[SECOND]))
+        check(answer, operation, description)
+        if operation.is_list:
+            assert not strangers(answer.json()["items"]), operation.name
+        elif "{" in operation.path:
+            assert answer.status_code == 404, operation.name
+        else:
+            assert answer.status_code == REFUSED_BEYOND[operation.name], operation.name
+    assert [await api.rows(table) for table in tables] == before
+
+
+def strangers(items: list[dict[str, Any]]) -> list[Any]:
+    """What is neither of the second bot nor made by a key of it."""
+    return [i for i in items if i.get("bot_id") == FIRST or "broadcast_id" in i or FIRST in (i.get("bot_ids") or [])]
+
+
+async def test_a_key_for_everything_is_answered_as_described(api: Api) -> None:
+    description, names = await described(), await stage(api)
+    for operation in operations(description):
+        key = await api.make_key("*")
+        answer = await ask(api, operation, names, key)
+        check(answer, operation, description)
+        allowed = answer.status_code == 409 if operation.name in AFTER_CANCEL else answer.is_success
+        assert allowed, f"{operation.name}: {answer.text}"
+
+
+async def test_ids_of_others_answer_as_ids_that_never_were(api: Api) -> None:
+    description, names = await described(), await stage(api)
+    nothing = {name: "zzzzzzzzzzzz" if name == "{key_id}" else "999" for name in names}
+    key = await api.make_key("*", bot_ids=[SECOND], burst=1000)
+    for operation in operations(description):
+        if "{" in operation.path:
+            answers = [await ask(api, operation, each, key) for each in (names, nothing)]
+            bodies = [{k: v for k, v in answer.json().items() if k != "trace_id"} for answer in answers]
+            assert bodies[0] == bodies[1], operation.name

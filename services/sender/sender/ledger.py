@@ -1,0 +1,124 @@
+"""Intents and outcomes of this process, written in batches: one transaction for what came within a few milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.batch import Batch
+from common.dbclock import DatabaseClock
+from common.errors import StoreUnavailable
+from common.ids import BotId, ChatId
+from common.jobs import SendFinalMessage
+from common.store import bots, broadcasts, deliveries, groups, slots
+from common.store.deliveries import Begun, Outcome
+from common.store.groups import Note
+from common.store.pool import Pool, Tx
+from common.store.slots import Used
+from common.telemetry.redact import describe
+
+from sender.rules.outcomes import Decision
+
+_GATHER = 0.004  # seconds
+_AGAIN = 0.5  # seconds between attempts to write an outcome
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One attempt, what was decided of it, and when its slot is free again."""
+
+    job: SendFinalMessage
+    begun: Begun
+    decision: Decision
+    message_id: int | None
+    free_at: datetime
+
+
+class Ledger:
+    """One a process, named by `owner`: while it beats, what it has begun is not touched by others."""
+
+    def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._owner = owner
+        self._intents = Batch(self._begin, gather=_GATHER)
+        self._outcomes = Batch(self._settle, gather=_GATHER)
+        self._unused = Batch(self._give_back, gather=_GATHER)
+
+    async def begin(self, job: SendFinalMessage) -> Begun | None:
+        """None for a stale job: its slot is given back, its row says what is true."""
+        begun = await self._intents.submit(job)
+        if begun is None:
+            await self._unused.submit(job)
+        return begun
+
+    async def settle(self, ended: Ended) -> None:
+        """Until it is written: this process alone knows how the attempt ended."""
+        while True:
+            try:
+                await self._outcomes.submit(ended)
+            except StoreUnavailable as error:
+                _log.warning(
+                    "an outcome waits", extra={"delivery_id": ended.begun.delivery_id, "error": describe(error)}
+                )
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
+
+    async def _begin(self, jobs: list[SendFinalMessage]) -> list[Begun | None]:
+        async with self._pool.transaction("intents") as tx:
+            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self._owner)
+        begun = {row.delivery_id: row for row in rows}
+        return [begun.get(job.delivery_id) for job in jobs]
+
+    async def _give_back(self, jobs: list[SendFinalMessage]) -> list[None]:
+        now = self._clock.now()
+        async with self._pool.transaction("slots back") as tx:
+            await slots.release(tx, [Used(j.delivery_id, j.group_id, j.bot_id, j.slot, now) for j in jobs])
+        return [None] * len(jobs)
+
+    async def _settle(self, batch: list[Ended]) -> list[None]:
+        async with self._pool.transaction("outcomes") as tx:
+            await deliveries.settle(tx, [_outcome(ended) for ended in batch])
+            await slots.release(tx, [_used(ended) for ended in batch])
+            await groups.note(tx, [_note(e) for e in batch if e.decision.state == "sent" or e.decision.group_failed])
+            for ended in batch:
+                await _consequences(tx, ended)
+        return [None] * len(batch)
+
+
+async def _consequences(tx: Tx, ended: Ended) -> None:
+    """The rare ones, one by one."""
+    decision, begun = ended.decision, ended.begun
+    if decision.group_phase == "lost":
+        await groups.cancel_pending(tx, [begun.group_id], "the group is lost")
+    if decision.migrated_to is not None:
+        await groups.migrate(tx, begun.chat_id, ChatId(decision.migrated_to))
+    if decision.chat_flood is not None:
+        await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
+    if decision.bot_flood is not None:
+        await slots.flood_bot(tx, begun.bot_id, decision.bot_flood)
+    if decision.bot_revoked:
+        await bots.revoke(tx, begun.bot_id)
+    if decision.pause:
+        await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
+
+
+def _outcome(ended: Ended) -> Outcome:
+    decision = ended.decision
+    return Outcome(ended.begun.delivery_id, decision.state, ended.message_id, decision.reason, decision.delay)
+
+
+def _used(ended: Ended) -> Used:
+    job = ended.job
+    return Used(job.delivery_id, job.group_id, BotId(job.bot_id), job.slot, ended.free_at)
+
+
+def _note(ended: Ended) -> Note:
+    decision = ended.decision
+    return Note(
+        ended.begun.group_id, decision.group_failed, decision.reason, decision.group_health, decision.group_phase
+    )

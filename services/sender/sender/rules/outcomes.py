@@ -1,0 +1,66 @@
+"""What an attempt's end means for its delivery, its group, its bot and its broadcast: table E as one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from common.telegram import errors
+from common.telegram.errors import TelegramError
+
+_MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
+_BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
+
+
+# What a refusal says of its group: health and phase.
+_GROUP: Final[dict[type[TelegramError], tuple[str | None, str | None]]] = {
+    errors.Gone: ("unreachable", "lost"),
+    errors.NoRights: ("degraded", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`state` is the delivery's; the rest says what else follows, and nothing where it is empty."""
+
+    state: str
+    reason: str | None = None
+    delay: timedelta = timedelta()
+    group_failed: bool = False
+    group_health: str | None = None
+    group_phase: str | None = None
+    chat_flood: timedelta | None = None
+    bot_flood: timedelta | None = None
+    bot_revoked: bool = False
+    migrated_to: int | None = None
+    pause: bool = False
+
+
+def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> Decision:  # noqa: C901 (table E, row by row)
+    """`attempts` counts this one."""
+    match error:
+        case None:
+            return Decision("sent")
+        case errors.SentDeleted():
+            return Decision("sent", error.outcome)
+        case errors.Flood(retry_after=seconds):
+            wait = timedelta(seconds=seconds)
+            if seconds >= _BOT_WIDE:
+                return Decision("pending", error.outcome, wait, bot_flood=wait)
+            return Decision("pending", error.outcome, wait, chat_flood=wait)
+        case errors.NotSent():
+            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), _MAX_NOT_SENT)))
+        case errors.Unknown():
+            if on_unknown == "resend_once" and attempts < 2:
+                return Decision("pending", error.outcome, timedelta(seconds=1))
+            return Decision("unknown", error.outcome)
+        case errors.Migrated(chat_id=chat_id) if attempts < 3:
+            return Decision("pending", error.outcome, migrated_to=chat_id)
+        case errors.TokenRevoked():
+            return Decision("pending", error.outcome, bot_revoked=True)
+        case errors.BadContent():
+            return Decision("failed", str(error), pause=True)
+        case _:
+            health, phase = _GROUP.get(type(error), (None, None))
+            return Decision("failed", error.outcome, group_failed=True, group_health=health, group_phase=phase)

@@ -1,0 +1,45 @@
+"""A slot is free again when its send has surely left Telegram's window, and no sooner."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sender.rules.window import WINDOW, RoundTrips, free_at
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WAY = st.floats(min_value=0.001, max_value=2.0)
+
+
+def test_a_few_calls_are_not_believed() -> None:
+    trips = RoundTrips()
+    for _ in range(19):
+        trips.add(0.05)
+    assert trips.floor == timedelta()
+    trips.add(0.04)
+    assert trips.floor == timedelta(seconds=0.04)
+
+
+def test_a_network_that_became_slower_is_noticed() -> None:
+    trips = RoundTrips(keep=50)
+    for seconds in [0.01] * 50 + [0.09] * 50:
+        trips.add(seconds)
+    assert trips.floor == timedelta(seconds=0.09)
+
+
+@given(st.lists(st.tuples(WAY, WAY), min_size=20, max_size=40), st.data())
+def test_whatever_the_ways_there_and_back_were_the_next_send_arrives_a_second_after(
+    ways: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    """The floor is a way there and a way back that were really seen: neither way can be shorter than its own smallest."""
+    trips = RoundTrips()
+    for there, back in ways:
+        trips.add(there + back)
+    smallest_there, smallest_back = min(t for t, _ in ways), min(b for _, b in ways)
+    there, back = data.draw(st.sampled_from(ways))
+    arrived = START
+    answered = arrived + timedelta(seconds=back)
+    floor = min(trips.floor, timedelta(seconds=smallest_there + smallest_back))
+    next_arrives = free_at(answered, floor) + timedelta(seconds=smallest_there)
+    assert next_arrives >= arrived + WINDOW

@@ -1,0 +1,66 @@
+"""Who gets a slot: priority first, then a fair share for each broadcast, a group never twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from common.ids import BotId
+from common.store.deliveries import Candidate
+from common.store.slots import FreeSlot
+from hypothesis import given
+from hypothesis import strategies as st
+from tgms.rules.assign import assign
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def slots(n: int, bot: int = 1) -> list[FreeSlot]:
+    return [FreeSlot(BotId(bot), number, NOW) for number in range(n)]
+
+
+def some(broadcast: int, groups: range, *, priority: int = 5, bot: int = 1) -> list[Candidate]:
+    return [Candidate(broadcast * 1000 + g, broadcast, g, BotId(bot), priority, NOW) for g in groups]
+
+
+def test_two_broadcasts_share_whoever_came_first() -> None:
+    candidates = some(1, range(100)) + some(2, range(100, 200))
+    shares = Counter(c.broadcast_id for turn in range(10) for _, c in assign(slots(7), candidates, turn=turn))
+    assert shares == {1: 35, 2: 35}
+
+
+def test_a_higher_priority_goes_first_and_the_rest_is_not_wasted() -> None:
+    chosen = [
+        c.broadcast_id for _, c in assign(slots(5), some(1, range(50)) + some(2, range(60, 62), priority=9), turn=3)
+    ]
+    assert chosen == [2, 2, 1, 1, 1]
+
+
+def test_a_group_is_sent_to_once_at_a_time_however_many_broadcasts_want_it() -> None:
+    candidates = some(1, range(3)) + some(2, range(3)) + some(3, range(3))
+    chosen = assign(slots(9), candidates, turn=0)
+    assert sorted(c.group_id for _, c in chosen) == [0, 1, 2]
+
+
+def test_a_bots_slots_are_for_its_own_groups() -> None:
+    pairs = assign(slots(2, bot=1) + slots(2, bot=2), some(1, range(1), bot=2), turn=0)
+    assert [(slot.bot_id, c.bot_id) for slot, c in pairs] == [(2, 2)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30), st.integers(0, 9), st.integers(1, 3)), max_size=60),
+    st.integers(0, 40),
+    st.integers(0, 1000),
+)
+def test_no_slot_no_delivery_and_no_group_is_used_twice(
+    rows: list[tuple[int, int, int, int]], n: int, turn: int
+) -> None:
+    candidates = [
+        Candidate(place, broadcast, group, BotId(bot), priority, NOW)
+        for place, (broadcast, group, priority, bot) in enumerate(rows)
+    ]
+    pairs = assign(slots(n, 1) + slots(n, 2), candidates, turn=turn)
+    assert len({(s.bot_id, s.slot) for s, _ in pairs}) == len(pairs)
+    assert len({c.delivery_id for _, c in pairs}) == len(pairs)
+    assert len({c.group_id for _, c in pairs}) == len(pairs)
+    assert all(s.bot_id == c.bot_id for s, c in pairs)

@@ -1,0 +1,88 @@
+"""The loop that hands out slots just in time, so that what stands on the queue is due and senders are never the brake
+by design.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from datetime import timedelta
+
+from common.bus.publisher import Publisher
+from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
+from common.ids import JobId
+from common.jobs import SendFinalMessage
+from common.queues import GROUP_MESSAGE_QUEUE
+from common.store import deliveries, slots
+from common.store.pool import Pool
+from common.telemetry.redact import describe
+
+from tgms.leader import Leader
+from tgms.rules.assign import assign
+
+TICK = 0.05  # seconds
+AHEAD = timedelta(milliseconds=150)  # how early a delivery is on the queue; a reply may take what is free later
+_log = logging.getLogger(__name__)
+
+
+class Pacer:
+    """Under the lease. A slot held for a job that could not be published comes back by the reaper."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, leader: Leader) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._leader = leader
+        self._turn = 0
+        self._provided = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ticks at a steady beat, however long one takes."""
+        while not stop.is_set():
+            began = time.monotonic()
+            if await self._leader.elected(TICK):
+                await self._tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), max(0.001, TICK - (time.monotonic() - began)))
+
+    async def _tick(self) -> None:
+        try:
+            jobs = await self._hand_out()
+            await asyncio.gather(
+                *(
+                    self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"d:{job.delivery_id}"))
+                    for job in jobs
+                )
+            )
+        except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
+            _log.warning("pacer waits", extra={"error": describe(error)})
+
+    async def _hand_out(self) -> list[SendFinalMessage]:
+        async with self._pool.transaction("pacer") as tx:
+            await self._leader.fence(tx)
+            if time.monotonic() - self._provided > 5:
+                await slots.provide(tx)
+                self._provided = time.monotonic()
+            free = await slots.free(tx, AHEAD)
+            if not free:
+                return []
+            wanted = Counter(slot.bot_id for slot in free)
+            found = await deliveries.candidates(tx, wanted, AHEAD)
+            now = min(slot.free_at for slot in free)
+            closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
+            if closed:
+                await deliveries.postpone(tx, closed)
+            pairs = assign(free, [candidate for candidate in found if candidate.due_at <= now + AHEAD], turn=self._turn)
+            self._turn += 1
+            if not pairs:
+                return []
+            await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
+            times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+            return [
+                SendFinalMessage(
+                    delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at
+                )
+                for (slot, c), at in zip(pairs, times, strict=True)
+            ]

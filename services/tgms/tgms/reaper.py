@@ -1,0 +1,68 @@
+"""The loop that settles what others left: lost jobs, dead senders, ended broadcasts, scheduled ones whose time has
+come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+
+from common.bus.publisher import Publisher
+from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
+from common.ids import JobId
+from common.jobs import PlanBroadcast
+from common.queues import GROUP_MESSAGE_QUEUE
+from common.store import broadcasts, reaping
+from common.store.pool import Pool
+from common.telemetry.redact import describe
+
+from tgms.leader import Leader
+
+_INTERVAL = 1.0  # seconds
+_LATE = timedelta(seconds=5)  # after a slot: its job is lost
+_SILENT = timedelta(seconds=8)  # a sender beats every 2
+_STUCK = timedelta(seconds=60)
+_FORGOTTEN = timedelta(hours=1)
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Under the lease; each round is one transaction."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, leader: Leader) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._leader = leader
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Every second."""
+        while not stop.is_set():
+            if await self._leader.elected(_INTERVAL):
+                await self._round()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _INTERVAL)
+
+    async def _round(self) -> None:
+        try:
+            async with self._pool.transaction("reaper") as tx:
+                await self._leader.fence(tx)
+                counts = {
+                    "unslotted": await reaping.unslot(tx, _LATE),
+                    "orphans": await reaping.orphans(tx, _SILENT),
+                    "stuck": await reaping.stuck_slots(tx, _STUCK),
+                    "cancelled": await reaping.close_cancelled(tx),
+                    "expired": await reaping.expire(tx),
+                }
+                await reaping.forget_workers(tx, _FORGOTTEN)
+                done = await broadcasts.finish(tx)
+                unplanned = await broadcasts.start_scheduled(tx) + await broadcasts.unplanned(tx)
+            for broadcast_id in unplanned:
+                job = PlanBroadcast(broadcast_id=broadcast_id)
+                await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
+        except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
+            _log.warning("reaper waits", extra={"error": describe(error)})
+            return
+        if any(counts.values()) or done:
+            _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})
