@@ -64,3 +64,39 @@ class Reply:
     method: str
     params: dict[str, Any] = field(repr=False)
     attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A delivery that may be sent soon; `due_at` is later than now where its group's window is closed."""
+
+    delivery_id: int
+    broadcast_id: int
+    group_id: int
+    bot_id: BotId
+    priority: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A delivery whose intent is committed: from here on only its outcome is open."""
+
+    delivery_id: int
+    broadcast_id: int
+    group_id: int
+    bot_id: BotId
+    chat_id: ChatId
+    attempts: int
+    on_unknown: str
+    title: str
+    variables: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlot:
+    """A slot that nobody holds, and when it may be used."""
+
+    bot_id: BotId
+    slot: int
+    free_at: datetime

@@ -8,9 +8,9 @@ from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
 from common.jobs import GroupMessageJob, PlanBroadcast, SendFinalMessage
+from common.records import Begun
 from common.registry import BotRegistry
 from common.store import broadcasts, deliveries
-from common.store.deliveries import Begun
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError

@@ -12,8 +12,9 @@ from common.dbclock import DatabaseClock
 from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
 from common.jobs import SendFinalMessage
+from common.records import Begun
 from common.store import bots, broadcasts, deliveries, groups, slots
-from common.store.deliveries import Begun, Outcome
+from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Pool, Tx
 from common.store.slots import Used

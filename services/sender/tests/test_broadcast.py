@@ -42,7 +42,7 @@ async def test_every_group_gets_it_once_and_the_ledger_says_so(fleet: Fleet, bra
 async def test_with_random_faults_what_telegram_did_is_what_the_ledger_says(
     fleet: Fleet, brain: Direct, seed: int
 ) -> None:
-    """sent ∪ failed ∪ unknown = targets; nothing outside them; nothing twice; no `failed` that was delivered."""
+    """sent, failed and unknown are the targets; nothing outside them, nothing twice, no `failed` that was delivered."""
     ids = await fleet.grow(60, (await bot_ids(fleet))[0])
     kinds = [
         "http_500",

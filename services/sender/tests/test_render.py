@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store.deliveries import Begun
+from common.records import Begun
 from hypothesis import given
 from hypothesis import strategies as st
 from sender.rules.render import fill, render

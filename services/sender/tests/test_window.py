@@ -32,7 +32,7 @@ def test_a_network_that_became_slower_is_noticed() -> None:
 def test_whatever_the_ways_there_and_back_were_the_next_send_arrives_a_second_after(
     ways: list[tuple[float, float]], data: st.DataObject
 ) -> None:
-    """The floor is a way there and a way back that were really seen: neither way can be shorter than its own smallest."""
+    """The floor is a way there and a way back that were seen: neither can be shorter than its own smallest."""
     trips = RoundTrips()
     for there, back in ways:
         trips.add(there + back)

@@ -6,8 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from common.ids import BotId
-from common.store.deliveries import Candidate
-from common.store.slots import FreeSlot
+from common.records import Candidate, FreeSlot
 from hypothesis import given
 from hypothesis import strategies as st
 from tgms.rules.assign import assign

@@ -146,7 +146,8 @@ async def content(tx: Tx, broadcast_id: int) -> dict[str, Any]:
 async def pause(tx: Tx, broadcast_id: int, reason: str) -> bool:
     """False where it is not under way. What is at Telegram already ends as it ends."""
     status = await tx.execute(
-        "UPDATE broadcasts SET state = 'paused', pause_reason = $2 WHERE broadcast_id = $1 AND state IN ('planning', 'running')",
+        """UPDATE broadcasts SET state = 'paused', pause_reason = $2
+           WHERE broadcast_id = $1 AND state IN ('planning', 'running')""",
         broadcast_id,
         reason,
     )
@@ -186,8 +187,10 @@ async def start_scheduled(tx: Tx) -> list[int]:
 async def finish(tx: Tx) -> list[int]:
     """Running ones without an open delivery are done."""
     rows = await tx.fetch(
-        """UPDATE broadcasts b SET state = 'done', finished_at = now() WHERE b.state = 'running' AND NOT EXISTS (
-               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending') AND NOT EXISTS (
+        """UPDATE broadcasts b SET state = 'done', finished_at = now()
+           WHERE b.state = 'running' AND NOT EXISTS (
+               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending')
+           AND NOT EXISTS (
                SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))
            RETURNING b.broadcast_id"""
     )

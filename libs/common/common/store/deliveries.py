@@ -5,38 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from common.ids import BotId, ChatId
+from common.ids import BotId
+from common.records import Begun, Candidate
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A delivery that may be sent soon; `due_at` is later than now where its group's window is closed."""
-
-    delivery_id: int
-    broadcast_id: int
-    group_id: int
-    bot_id: BotId
-    priority: int
-    due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A delivery whose intent is committed: from here on only its outcome is open."""
-
-    delivery_id: int
-    broadcast_id: int
-    group_id: int
-    bot_id: BotId
-    chat_id: ChatId
-    attempts: int
-    on_unknown: str
-    title: str
-    variables: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ async def save(tx: Tx, row: GroupRow) -> GroupRow:
     saved = await tx.fetchrow(
         f"""UPDATE groups SET tags = $2, variables = $3, timezone = $4, window_from = $5, window_to = $6,
                final_message_allowed = $7, out_reason = $8::text,
-               failures = CASE WHEN out_reason IS NOT NULL AND $8::text IS NULL THEN 0 ELSE failures END, updated_at = now()
+               failures = CASE WHEN out_reason IS NOT NULL AND $8::text IS NULL THEN 0 ELSE failures END,
+               updated_at = now()
            WHERE group_id = $1 RETURNING {_COLUMNS}""",  # noqa: S608 (as above)
         row.group_id,
         row.tags,

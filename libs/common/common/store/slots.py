@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.ids import BotId
+from common.records import FreeSlot
 from common.store.pool import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class FreeSlot:
-    """A slot that nobody holds, and when it may be used."""
-
-    bot_id: BotId
-    slot: int
-    free_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

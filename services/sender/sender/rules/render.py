@@ -6,7 +6,7 @@ import html
 import re
 from typing import Any
 
-from common.store.deliveries import Begun
+from common.records import Begun
 
 _VARIABLE = re.compile(r"\{\{\s*([a-z_][a-z0-9_]{0,31})\s*\}\}")
 _MARKDOWN = re.compile(r"([_*\[\]()~`>#+\-=|{}.!\\])")

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from common.ids import BotId
-from common.store.deliveries import Candidate
-from common.store.slots import FreeSlot
+from common.records import Candidate, FreeSlot
 
 
 def assign(
