@@ -31,6 +31,7 @@ class Relay:
         self._leader = leader
         self._interval = interval
         self._measured = -_MEASURE
+        self._waits = False  # told once an outage
 
     async def run(self, stop: asyncio.Event) -> None:
         """At once again while something was published, else after the interval."""
@@ -48,8 +49,11 @@ class Relay:
             if published:
                 await self._done(published)
         except (StoreUnavailable, LeaseLost) as error:
-            _log.warning("relay waits", extra={"error": describe(error)})
+            if not self._waits:
+                _log.warning("relay waits", extra={"error": describe(error)})
+            self._waits = True
             return 0
+        self._waits = False
         metrics.OUTBOX_RELAYED.inc(len(published))
         return len(published)
 
