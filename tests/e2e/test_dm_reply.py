@@ -24,7 +24,7 @@ async def test_feedback_outlives_a_kill_of_its_worker(house: House, ada: int) ->
     _, thanks = await house.said(ada, 2, within=60)
     assert thanks.startswith("Thank you")
     kept = await house.rows(f"SELECT topic, text FROM feedback WHERE user_id = {ada}")  # noqa: S608 (an int)
-    assert kept == [{"topic": "idea", "text": "It works after a crash"}]
+    assert kept == [{"topic": "none", "text": "It works after a crash"}]
 
 
 async def test_an_update_that_telegram_sends_again_is_answered_once(house: House, ada: int) -> None:

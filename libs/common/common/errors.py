@@ -31,6 +31,10 @@ class RetryLater(JobError):  # noqa: N818 (the name is the instruction)
         self.counts = counts
 
 
+class HandBack(JobError):  # noqa: N818 (the name is the instruction)
+    """This process stops: the broker gives the job to another one at once."""
+
+
 class Reject(JobError):  # noqa: N818 (the name is the instruction)
     """The job can never succeed: it goes to the dead letters with the reason."""
 

@@ -15,8 +15,8 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kind: str
-    # Not on the wire: the broker gave it to somebody before, whose channel is gone. The consumer sets it.
-    redelivered: bool = Field(default=False, exclude=True)
+    # Not on the wire, set by the consumer: the message that brought it, the same name when it is delivered again.
+    message_id: str = Field(default="", exclude=True)
 
     @property
     def order(self) -> tuple[str, int] | None:

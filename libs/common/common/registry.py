@@ -34,11 +34,14 @@ class BotRegistry:
         _, bot, _ = await self._get(bot_id)
         return bot
 
-    async def revoked(self, bot_id: BotId) -> None:
-        """Telegram said so: written down and forgotten here."""
-        self._known.pop(bot_id, None)
+    async def revoked(self, access: BotAccess) -> bool:
+        """Telegram said so of this token: written down, and False where the bot has another one by now."""
+        self._known.pop(access.bot_id, None)
         async with self._pool.transaction("revoke bot") as tx:
-            await bots.revoke(tx, bot_id)
+            bot = await bots.get(tx, access.bot_id)
+            if bot is None or self._vault.open(bot.bot_id, bot.token, bot.token_key) != access.token:
+                return False
+            return await bots.revoke(tx, bot.bot_id, bot.token)
 
     async def _get(self, bot_id: BotId) -> tuple[float, Bot, BotAccess]:
         known = self._known.get(bot_id)

@@ -21,6 +21,7 @@ from common.queues import JobT, Queue
 from common.settings import WorkerSettings
 from common.store import dead_letters, outbox
 from common.store.pool import Pool
+from common.telemetry import metrics
 from common.telemetry.logs import setup_logging
 from common.telemetry.setup import start_tracing
 
@@ -41,6 +42,7 @@ class JobStore:
         async with self._pool.transaction("bury") as tx:
             await dead_letters.add(tx, envelope, cause=cause, reason=reason)
             await outbox.buried(tx, envelope.job_id)
+        metrics.DEAD_LETTERS.labels(envelope.queue, cause).inc()
 
     async def park(self, envelope: Envelope, delay: timedelta) -> None:
         """The relay publishes it when it is due."""
@@ -67,7 +69,7 @@ class Worker:
             handler,
             publisher=self.publisher,
             store=JobStore(self.pool),
-            limits=Limits(self.settings.prefetch, self.settings.grace),
+            limits=Limits(self.settings.prefetch, self.settings.concurrency, self.settings.grace),
         )
         self._consumers.append(consumer)
         await consumer.run(self.stop)

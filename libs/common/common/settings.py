@@ -63,23 +63,27 @@ class TelegramSettings(Settings):
         validation_alias=AliasChoices("TELEGRAM_API_URL", "MUSTER_TELEGRAM_API_URL"),
         pattern=r"^https?://[^/?#@]+$",
     )
-    telegram_timeout: float = Field(default=20.0, gt=0)  # seconds for one answer
+    telegram_timeout: float = Field(default=20.0, gt=0, le=50)  # seconds for one answer
 
 
 class WorkerSettings(DatabaseSettings, BrokerSettings):
     """What every worker has: its queue's prefetch, its health port and the time it may take to stop."""
 
-    prefetch: int = Field(default=20, ge=1, le=1000)  # jobs in flight: also the bound on doubled sends at a kill
-    grace: float = Field(default=20.0, gt=0)  # seconds to finish what is in flight after SIGTERM
+    prefetch: int = Field(default=100, ge=1, le=1000)  # jobs in hand: one user's may wait without keeping others out
+    concurrency: int = Field(default=20, ge=1, le=1000)  # jobs at work: also the bound on doubled sends at a kill
+    grace: float = Field(default=45.0, gt=0)  # seconds to finish what is at work after SIGTERM: two slow calls
     health_host: str = "0.0.0.0"  # noqa: S104 (probes come from outside the pod)
     health_port: int = Field(default=9090, ge=0, le=65535)
 
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
-    lines = [f"{_variable(settings, e['loc'])}: {e['msg'].lower()}" for e in error.errors(include_input=False)]
+    lines = [
+        f"{_variable(settings, e['loc'])}: {e['msg'].lower()}" if e["loc"] else e["msg"].removeprefix("Value error, ")
+        for e in error.errors(include_input=False)
+    ]
     return "settings can't be used:\n  " + "\n  ".join(lines)
 
 
 def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else "?"
+    name = str(location[0])
     return name if name.isupper() else f"{settings.model_config.get('env_prefix', '')}{name}".upper()

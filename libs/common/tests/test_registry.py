@@ -52,11 +52,21 @@ async def test_an_unknown_bots_jobs_wait_in_the_dead_letters(db: Database) -> No
 async def test_a_revoked_bot_is_forgotten_at_once_and_written_down(db: Database) -> None:
     await register(db)
     registry = BotRegistry(db.pool, VAULT)
-    await registry.access(BOT_ID)
-    await registry.revoked(BOT_ID)
+    await registry.revoked(await registry.access(BOT_ID))
     with pytest.raises(Reject, match="revoked"):
         await registry.access(BOT_ID)
     with pytest.raises(Reject, match="revoked"):
         await BotRegistry(db.pool, VAULT).access(BOT_ID)
     await register(db)
     assert (await registry.access(BOT_ID)).token == FAKE_TOKEN
+
+
+async def test_what_telegram_says_of_an_old_token_does_not_revoke_the_new_one(db: Database) -> None:
+    await register(db)
+    registry = BotRegistry(db.pool, VAULT)
+    old = await registry.access(BOT_ID)
+    await register(db, FAKE_TOKEN + "X")
+    await registry.revoked(old)
+    assert (await registry.access(BOT_ID)).token == FAKE_TOKEN + "X"
+    await registry.revoked(old)
+    assert (await registry.access(BOT_ID)).token == FAKE_TOKEN + "X"

@@ -25,7 +25,7 @@ async def main() -> None:
         try:
             vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
             registry = BotRegistry(worker.pool, vault)
-            speaker = Speaker(worker.pool, api, registry)
+            speaker = Speaker(worker.pool, api, registry, worker.stop)
             dispatcher = build_dispatcher(commands_per_minute=settings.commands_per_minute)
             await worker.consume(DM_QUEUE, PrivateUpdates(worker.pool, registry, dispatcher, speaker, Texts.load()))
         finally:

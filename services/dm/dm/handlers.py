@@ -49,7 +49,7 @@ class PrivateUpdates:
                 return await self._step_back(tx, job)
             if await inbox.mark(tx, job.bot_id, job.update_id):
                 pending = await self._decide(tx, job, update)
-                await replies.add(tx, pending, self._speaker.owner)
+                await replies.add(tx, pending, job.message_id)
             else:
                 pending = await self._unsaid(tx, job)
             if first is not None:
@@ -57,8 +57,7 @@ class PrivateUpdates:
         return await self._speaker.say(pending)
 
     async def _unsaid(self, tx: Tx, job: ProcessPrivateMessage) -> list[Reply]:
-        owner, gone = self._speaker.owner, job.redelivered  # redelivered: whoever had it has no channel any more
-        pending = await replies.claim(tx, job.bot_id, job.update_id, owner, take_over=gone)
+        pending = await replies.claim(tx, job.bot_id, job.update_id, job.message_id)
         if not pending and await replies.unsettled(tx, job.bot_id, job.update_id):
             # Duplicates may lie in two processes: only when the other's claim is over its replies are ours to say.
             raise RetryLater(replies.CLAIM / 2, "another process is answering", counts=False)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from datetime import timedelta
 from typing import Any
 
-from common.errors import Reject, RetryLater, StoreUnavailable
+from common.errors import HandBack, Reject, RetryLater, StoreUnavailable
 from common.ids import UserId
 from common.records import Reply
 from common.registry import BotRegistry
@@ -32,6 +31,8 @@ from common.telemetry.redact import describe
 # Seconds after the first, second … attempt that Telegram did not take; the last one again and again.
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 30.0, 120.0, 600.0)
 _IN_PLACE = 2.0  # seconds up to which the job waits here, which keeps the order of one user's replies
+_SHORT_FLOOD = 5.0  # seconds for one reply; the same for what Telegram asks for
+_NEW_TOKEN = timedelta(seconds=1)
 _SETTLE_AGAIN = 0.5  # seconds
 _MAX_TRANSIENT = 8  # attempts answered 5xx (telegram.md, table E)
 _log = logging.getLogger(__name__)
@@ -40,68 +41,68 @@ _log = logging.getLogger(__name__)
 class Speaker:
     """A repeated answer is harmless and a missing one is not: what is ambiguous is said once more, then recorded."""
 
-    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry) -> None:
+    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, stop: asyncio.Event) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
-        self.owner = uuid.uuid4().hex  # whose claims on replies are this process's
+        self._stop = stop
 
     async def say(self, pending: list[Reply]) -> None:
         """In order.
 
-        RetryLater leaves the rest for the job's next attempt; Reject tells operators of a reply that is ours to mend.
+        RetryLater and HandBack leave the rest for the job's next attempt; Reject tells operators of a reply that did
+        not get through.
         """
         refused: str | None = None
         for reply in pending:
             try:
                 refused = await self._say(await self._registry.access(reply.bot_id), reply) or refused
-            except RetryLater:
+            except (RetryLater, HandBack):
                 async with self._pool.transaction("release replies") as tx:
                     await replies.release(tx, reply.bot_id, reply.update_id)
                 raise
         if refused:
-            raise Reject(f"Telegram refused a reply: {refused}")
+            raise Reject(f"a reply did not get through: {refused}")
 
     async def _say(self, access: BotAccess, reply: Reply) -> str | None:
-        """The refusal, if there was one that is our mistake."""
-        resent = False
+        """Why it did not get through, where operators should know. `attempts` counts what may have been said."""
+        missed, waited = 0, 0.0
         while True:
+            if self._stop.is_set():
+                raise HandBack  # a call that is begun now may outlast the time that is left
             try:
                 result = await self._api.call(access, reply.method, reply.params)
-            except (NotSent, Transient) as trouble:
-                if isinstance(trouble, Transient) and reply.attempts >= _MAX_TRANSIENT:
-                    await self._unknown(reply)
-                    return None
-                reply = await self._later(reply, trouble)
-            except Unknown:
-                if resent:
-                    await self._unknown(reply)
-                    return None
-                resent, reply = True, await self._count(reply)
+            except Flood as flood:
+                waited += flood.retry_after
+                if waited > _SHORT_FLOOD:
+                    raise RetryLater(timedelta(seconds=flood.retry_after), flood.outcome, counts=False) from None
+                # The pacer remembers it: the next call waits there.
+            except NotSent as trouble:
+                missed += 1
+                await _pause(missed, trouble)
+            except Unknown as trouble:
+                if reply.attempts >= (_MAX_TRANSIENT if isinstance(trouble, Transient) else 2):
+                    return await self._unknown(reply, trouble)
+                reply = await self._once_more(reply, trouble)
             except TelegramError as error:
-                return await self._answered(reply, error)
+                return await self._answered(access, reply, error)
             else:
                 await self._settle(reply, "sent", message_id=_message_id(result))
                 return None
 
-    async def _later(self, reply: Reply, trouble: TelegramError) -> Reply:
-        pause = _BACKOFF[min(reply.attempts, len(_BACKOFF)) - 1]
-        if pause > _IN_PLACE:
-            raise RetryLater(timedelta(seconds=pause), f"Telegram: {trouble.outcome}", counts=False)
-        await asyncio.sleep(pause)
-        return await self._count(reply)
-
-    async def _count(self, reply: Reply) -> Reply:
+    async def _once_more(self, reply: Reply, trouble: Unknown) -> Reply:
         async with self._pool.transaction("reply again") as tx:
-            return await replies.again(tx, reply)
+            counted = await replies.again(tx, reply)
+        if isinstance(trouble, Transient):
+            await _pause(reply.attempts, trouble)
+        return counted
 
-    async def _answered(self, reply: Reply, error: TelegramError) -> str | None:
+    async def _answered(self, access: BotAccess, reply: Reply, error: TelegramError) -> str | None:
         """What Telegram said clearly."""
         match error:
-            case Flood(retry_after=seconds):
-                raise RetryLater(timedelta(seconds=seconds), "flood", counts=False)
             case TokenRevoked():
-                await self._registry.revoked(reply.bot_id)
+                if not await self._registry.revoked(access):
+                    raise RetryLater(_NEW_TOKEN, "the bot has another token by now", counts=False)
                 raise Reject(f"the bot's token was revoked: {error}")
             case SentDeleted():
                 await self._settle(reply, "sent", reason=error.outcome)
@@ -112,9 +113,11 @@ class Speaker:
                 await dialogues.set_status(tx, reply.bot_id, UserId(reply.chat_id), "blocked")
         return None if isinstance(error, UserGone | Stale) else str(error)
 
-    async def _unknown(self, reply: Reply) -> None:
+    async def _unknown(self, reply: Reply, trouble: Unknown) -> str | None:
+        """Most likely it was not said where Telegram answered 5xx each time: operators should know."""
         _log.error("reply ends unknown", extra={"bot_id": reply.bot_id, "update_id": reply.update_id})
-        await self._settle(reply, "unknown", reason="no readable answer")
+        await self._settle(reply, "unknown", reason=trouble.outcome)
+        return str(trouble) if isinstance(trouble, Transient) else None
 
     async def _settle(
         self, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None
@@ -130,6 +133,14 @@ class Speaker:
                 await asyncio.sleep(_SETTLE_AGAIN)
             else:
                 return
+
+
+async def _pause(failures: int, trouble: TelegramError) -> None:
+    """Waits here for as long as order is worth it; RetryLater beyond."""
+    pause = _BACKOFF[min(failures, len(_BACKOFF)) - 1]
+    if pause > _IN_PLACE:
+        raise RetryLater(timedelta(seconds=pause), f"Telegram: {trouble.outcome}", counts=False)
+    await asyncio.sleep(pause)
 
 
 def _message_id(result: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -52,7 +53,7 @@ async def new_voice(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIt
     def make() -> PrivateUpdates:
         opened.append(BotApi(sim.url, timeout=2, pacer=FloodMemory()))
         registry = BotRegistry(db.pool, vault)
-        speaker = Speaker(db.pool, opened[-1], registry)
+        speaker = Speaker(db.pool, opened[-1], registry, asyncio.Event())
         return PrivateUpdates(db.pool, registry, build_dispatcher(commands_per_minute=10), speaker, Texts.load())
 
     yield make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,7 +83,11 @@ class User:
         record = self.sim.stage.world.bot(BOT_ID).updates.find(update_id)
         assert record is not None
         return ProcessPrivateMessage(
-            bot_id=BOT_ID, update_id=UpdateId(update_id), user_id=self.user_id, update=json.loads(record.body)
+            bot_id=BOT_ID,
+            update_id=UpdateId(update_id),
+            user_id=self.user_id,
+            update=json.loads(record.body),
+            message_id=uuid.uuid4().hex,
         )
 
     async def brings(self, job: ProcessPrivateMessage) -> list[Did]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uvicorn
 from common.errors import ConfigurationError
-from common.telemetry.logs import setup_logging
 
 from ingress.backend import Backend
 from ingress.settings import ServerSettings
@@ -17,7 +16,6 @@ def main() -> None:
         settings = ServerSettings.load()
     except ConfigurationError as error:
         raise SystemExit(f"muster: {error}") from None
-    setup_logging("ingress", settings.log_level)
     uvicorn.run(
         "ingress.main:app",
         host=settings.host,

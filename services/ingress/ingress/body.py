@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.types import Message, Receive, Scope
+from starlette.types import Receive, Scope
 
 DEADLINE = 10.0  # seconds for the whole body
 
@@ -28,23 +28,18 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     said = next((value for key, value in scope["headers"] if key == b"content-length"), b"")
     if said.isdigit() and int(said) > limit:
         raise BodyTooLarge
-    message = await receive()  # most bodies are here at once: no timer for them
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLarge
-        return body
     try:
         async with asyncio.timeout(DEADLINE):
-            return await _rest(message, receive, limit)
+            return await _all(receive, limit)
     except TimeoutError:
         raise BodyTooSlow from None
 
 
-async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
+async def _all(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] != "http.request":
             raise ClientGone
         part: bytes = message.get("body", b"")
@@ -54,4 +49,3 @@ async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
             raise BodyTooLarge
         if not message.get("more_body", False):
             return b"".join(parts)
-        message = await receive()

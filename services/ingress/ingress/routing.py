@@ -39,7 +39,7 @@ _SERVICE_FIELDS: Final = frozenset(
 )  # fmt: skip
 _MESSAGES: Final = ("message", "edited_message")
 _ACTIVITIES: Final = ("message_reaction", "message_reaction_count", "poll_answer")
-# Kinds that Muster has no use for: taken, counted, answered 200, so that they block nobody.
+# Kinds that Muster has no use for: taken, answered 200, so that they block nobody.
 _UNUSED: Final = frozenset(
     {
         "channel_post", "edited_channel_post", "business_connection", "business_message", "edited_business_message",

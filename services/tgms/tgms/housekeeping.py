@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import idempotency, inbox, outbox, replies
+from common.store import idempotency, inbox, outbox, quarantine, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
@@ -17,6 +18,7 @@ from tgms.leader import Leader
 _INTERVAL = 60.0  # seconds
 _LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the lease would not see the stop
 _LOST_AFTER = timedelta(minutes=10)
+_QUARANTINE = timedelta(days=30)
 _RESULTS = timedelta(hours=25)  # the API promises 24
 _log = logging.getLogger(__name__)
 
@@ -32,14 +34,23 @@ async def run(stop: asyncio.Event, pool: Pool, leader: Leader, *, keep: timedelt
 
 
 async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
+    """In rounds, each a transaction, until one finds nothing more: a minute may bring more than a round takes out."""
+    total = Counter[str]()
     try:
-        async with pool.transaction("housekeeping") as tx:
-            await leader.fence(tx)
-            marks, said = await inbox.prune(tx, keep), await replies.prune(tx, keep)
-            results = await idempotency.prune(tx, _RESULTS)
-            revived = await outbox.revive(tx, _LOST_AFTER)
+        while True:
+            async with pool.transaction("housekeeping") as tx:
+                await leader.fence(tx)
+                done = {
+                    "inbox": await inbox.prune(tx, keep),
+                    "replies": await replies.prune(tx, keep),
+                    "results": await idempotency.prune(tx, _RESULTS),
+                    "quarantine": await quarantine.prune(tx, _QUARANTINE),
+                    "revived": await outbox.revive(tx, _LOST_AFTER),
+                }
+            total.update(done)
+            if not any(done.values()):
+                break
     except (StoreUnavailable, LeaseLost) as error:
         _log.warning("housekeeping waits", extra={"error": describe(error)})
-        return
-    if marks or said or results or revived:
-        _log.info("housekeeping", extra={"inbox": marks, "replies": said, "results": results, "revived": revived})
+    if total.total():
+        _log.info("housekeeping", extra=dict(total))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
@@ -17,6 +18,7 @@ from common.telemetry.redact import describe
 from tgms.leader import Leader
 
 BATCH = 200  # rows a transaction
+_MEASURE = 1.0  # seconds between two counts of the backlog: with many rows one costs more than publishing a batch
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,8 @@ class Relay:
         self._publisher = publisher
         self._leader = leader
         self._interval = interval
+        self._measured = -_MEASURE
+        self._waits = False  # told once an outage
 
     async def run(self, stop: asyncio.Event) -> None:
         """At once again while something was published, else after the interval."""
@@ -45,18 +49,23 @@ class Relay:
             if published:
                 await self._done(published)
         except (StoreUnavailable, LeaseLost) as error:
-            _log.warning("relay waits", extra={"error": describe(error)})
+            if not self._waits:
+                _log.warning("relay waits", extra={"error": describe(error)})
+            self._waits = True
             return 0
+        self._waits = False
         metrics.OUTBOX_RELAYED.inc(len(published))
         return len(published)
 
     async def _due(self) -> list[Waiting]:
         async with self._pool.transaction("outbox due") as tx:
             await self._leader.fence(tx)
-            backlog = await outbox.backlog(tx)
-            metrics.OUTBOX_PENDING.set(backlog.pending)
-            metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
-            return await outbox.due(tx, BATCH) if backlog.pending else []
+            if time.monotonic() - self._measured > _MEASURE:
+                self._measured = time.monotonic()
+                backlog = await outbox.backlog(tx)
+                metrics.OUTBOX_PENDING.set(backlog.pending)
+                metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
+            return await outbox.due(tx, BATCH)
 
     async def _done(self, published: list[Waiting]) -> None:
         async with self._pool.transaction("outbox published") as tx:

@@ -27,7 +27,7 @@ STARTING: Final = 60.0  # seconds that a service may take until it is ready
 TIME_SCALE: Final = 20.0  # Telegram's retries after 2, 4, 8 … s come after 0.1, 0.2, 0.4 … s
 LATENCY: Final = "20-80"  # milliseconds of a Bot API answer
 TELEGRAM: Final = "telegram"
-PREFETCH: Final = 20  # jobs in flight in one worker, so sends too
+CONCURRENCY: Final = 20  # jobs at work in one worker, so sends too
 
 Signal: Final = signal.Signals
 
@@ -58,7 +58,7 @@ class Rig:
 
     def doubles(self) -> int:
         """How many sends may be in flight at once in all of the voice's processes."""
-        return PREFETCH * max(1, len(self.names("dm")))
+        return CONCURRENCY * max(1, len(self.names("dm")))
 
     async def start(self, *names: str) -> None:
         """Starts them together and returns when each is ready."""
@@ -128,7 +128,7 @@ class Rig:
             "MUSTER_WEBHOOK_KEYS": self.secrets.webhook_keys,
             "MUSTER_ENCRYPTION_KEYS": self.secrets.encryption_keys,
             "MUSTER_COMMANDS_PER_MINUTE": "1000000",  # the writers are faster than people
-            "MUSTER_PREFETCH": str(PREFETCH),
+            "MUSTER_CONCURRENCY": str(CONCURRENCY),
         }
 
     def _program(self, name: str) -> Program:

@@ -15,7 +15,7 @@ from stack.holder import end_holder
 from stack.keeper import sweep
 from stack.logs import Follower, tails
 from stack.servers.accounts import outside_home
-from stack.servers.docker import remove_containers
+from stack.servers.docker import engine_answers, remove_containers, used, volumes_of
 from stack.services import WATCHED
 from stack.signals import EndRequested, ends_raise
 from stack.state import state_directory
@@ -31,6 +31,7 @@ OURS: Final = (
     "bot.json",
     "up.json",
     "lock",
+    "docker",
     "dev",
 )
 LINES: Final = 20  # of each log, before following it
@@ -43,6 +44,7 @@ def down_command(_: argparse.Namespace) -> int:
         stopped = end_holder(state)
         left = sweep(state / "run")
         remove_containers(state, volumes=False)
+        (state / "up.json").unlink(missing_ok=True)
     console.say(
         f"    ended what a crash had left: {', '.join(left)}"
         if left
@@ -56,6 +58,11 @@ def down_command(_: argparse.Namespace) -> int:
 def reset_command(arguments: argparse.Namespace) -> int:
     """Stop, and delete this checkout's databases, queues, keys and logs; servers given by URL are left alone."""
     state = state_directory()
+    if used(state).exists() and not engine_answers():
+        raise StackError(
+            f"the data is in the Docker volumes {', '.join(volumes_of(state))}, and no engine answers",
+            hint="start the engine, then make reset",
+        )
     if not (arguments.yes or _confirmed(state)):
         Console().say("    nothing was deleted")
         return 1

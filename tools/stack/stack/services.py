@@ -64,7 +64,7 @@ class Services:
             log=self.logs / f"{name}.log",
             env={**child_environment(), **self.environment, **_listening(instance), **(extra or {})},
             cwd=Path.cwd(),
-            grace=25.0,
+            grace=50.0,
         )
         self.children[instance] = self.keeper.start(program)
         return instance

@@ -14,7 +14,7 @@ from stack import verbs
 from stack.collector import Collector, TraceBook
 from stack.console import Console
 from stack.errors import StackError
-from stack.keeper import Keeper
+from stack.keeper import Child, Keeper
 from stack.keys import Secrets
 from stack.ports import LOOPBACK, remembered
 from stack.servers import Server, Servers, Wish
@@ -59,6 +59,10 @@ class System:
     bot: Mapping[str, Any]
     ports: Mapping[str, int]
     logs: Path
+
+    def dead(self) -> list[Child]:
+        """Servers, services and simulator that ended although nobody asked them to."""
+        return [child for child in self.services.keeper.children if not child.running]
 
     @property
     def ingress(self) -> str:

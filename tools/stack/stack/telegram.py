@@ -79,6 +79,9 @@ def start_simulator(keeper: Keeper, logs: Path, port: int) -> Simulator:
         str(port),
         "--log",
         str(logs / "effects.jsonl"),
+        # It forgets at its end and the database does not: nobody is to get the id of somebody it knows already.
+        "--first-user",
+        str(int(time.time())),
     ]
     logs.mkdir(parents=True, exist_ok=True)
     program = Program("telegram", [sys.executable, *words], logs / "telegram.log", child_environment(), Path.cwd())

@@ -46,6 +46,7 @@ def up_command(_: argparse.Namespace) -> int:
 
 
 def _run(console: Console, state: Path, begun: float) -> None:
+    (state / "up.json").unlink(missing_ok=True)
     left = sweep(state / "run")
     rotate(state / "logs")
     if left:
@@ -57,7 +58,7 @@ def _run(console: Console, state: Path, begun: float) -> None:
                 _show(console, state, system, begun)
                 _watch(console, system)
     except EndRequested:
-        console.say("", "everything is stopped; data and logs stay, `make reset` deletes them")
+        console.say("", "everything is stopped; `make up` goes on with the same data, `make reset` deletes it")
     finally:
         (state / "up.json").unlink(missing_ok=True)
 
@@ -91,12 +92,13 @@ def _watch(console: Console, system: System) -> None:
             if traces:
                 shown.update(trace[0].trace_id for trace in traces)
                 _draw(console, traces[-1], left_out=len(traces) - 1)
-            for instance in system.services.dead():
-                if instance.name not in dead:
-                    dead.add(instance.name)
-                    console.say(
-                        console.style.paint(f"{instance.name} ended; see {system.logs / instance.name}.log", "red")
-                    )
+            for child in system.dead():
+                name, code = child.program.name, child.popen.returncode
+                if name not in dead:
+                    dead.add(name)
+                    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+                    text = f"{name} {how}: Ctrl-C and make up start it again; its log: {child.program.log}"
+                    console.say(console.style.paint(text, "red"))
     finally:
         stopped.set()
         console.say("", "stopping …")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,15 @@ def add_bot(environment: Mapping[str, str], log: Path, *, token: str, webhook: s
     return found
 
 
+def _hint(verb: str) -> str | None:
+    variable = {"migrate": "DATABASE_URL", "topology": "AMQP_URL"}.get(verb)
+    if variable is None:
+        return None
+    if os.environ.get(variable):
+        return f"{variable} leads to a server that answers: are user, password and the path in it right?"
+    return "make reset deletes this checkout's data and begins anew"
+
+
 def _run(words: Sequence[str], environment: Mapping[str, str], log: Path, *, token: str = "") -> str:
     log.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -43,5 +53,6 @@ def _run(words: Sequence[str], environment: Mapping[str, str], log: Path, *, tok
     with log.open("a") as file:
         file.write(f"$ python -m common {' '.join(words)}\n{done.stdout}{done.stderr}")
     if done.returncode != 0:
-        raise StackError(f"python -m common {words[0]} failed with exit code {done.returncode}", log=log)
+        said = done.stderr.strip() or f"it ended with exit code {done.returncode}; see {log}"
+        raise StackError(f"python -m common {words[0]}: {said}", hint=_hint(words[0]))
     return done.stdout

@@ -120,3 +120,23 @@ def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "variable"),
+    [
+        ("postgres", "postgresql://u:sekret/xx@127.0.0.1/d", "DATABASE_URL"),
+        ("postgres", "postgresql://u:p@127.0.0.1:abc/d", "DATABASE_URL"),
+        ("postgres", "notaurl", "DATABASE_URL"),
+        ("rabbitmq", "amqp://u:sek#ret@127.0.0.1/", "AMQP_URL"),
+        ("rabbitmq", "postgresql://u:sekret@127.0.0.1/", "AMQP_URL"),
+    ],
+)
+def test_a_url_that_can_not_be_used_is_told_by_its_variable_and_never_quoted(
+    name: str, url: str, variable: str
+) -> None:
+    with pytest.raises(StackError) as refused:
+        GivenServer(name, url).start()
+    story = "\n".join(refused.value.lines())
+    assert variable in story
+    assert "sek" not in story

@@ -24,7 +24,7 @@ from telegram_sim.params import Params
 from telegram_sim.post_office import PostOffice
 from telegram_sim.postman import Postman
 from telegram_sim.stage import Stage
-from telegram_sim.world import Memory, World
+from telegram_sim.world import FIRST_USER_ID, Memory, World
 
 BODY_LIMIT = 64 << 20  # bytes of one request; the real server takes 50 MB files
 
@@ -40,6 +40,7 @@ class Options:
     limits: LimitSettings = field(default_factory=LimitSettings)
     latency: Latency = field(default_factory=Latency)
     memory: Memory = field(default_factory=Memory)
+    first_user: int = FIRST_USER_ID
 
 
 STAGE = web.AppKey("stage", Stage)
@@ -67,7 +68,8 @@ def create_stage(options: Options) -> Stage:
     """The world and all that works on it."""
     clock = Clock(options.time_scale)
     rng = random.Random(options.seed)  # noqa: S311 nothing here is a secret
-    world = World(clock=clock, effects=EffectLog(options.memory.effects, options.log), memory=options.memory, rng=rng)
+    effects = EffectLog(options.memory.effects, options.log)
+    world = World(clock=clock, effects=effects, memory=options.memory, rng=rng, first_user=options.first_user)
     office = PostOffice(Postman(clock), clock, rng, local=options.local)
     gate = Gate(world, office, limits=options.limits, latency=options.latency)
 

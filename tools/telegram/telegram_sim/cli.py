@@ -10,7 +10,7 @@ from telegram_sim.app import Options
 from telegram_sim.errors import AdminError
 from telegram_sim.latency import Latency, read_latency
 from telegram_sim.limits import MODES, LimitSettings
-from telegram_sim.world import Memory
+from telegram_sim.world import FIRST_USER_ID, Memory
 
 DEFAULT_URL = "http://127.0.0.1:8081"
 
@@ -42,6 +42,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--log", type=Path, metavar="FILE", help="append every effect to this file, one JSON object a line")
     add("--seed", type=int, help="seed of everything random")
     add("--local", action=argparse.BooleanOptionalAction, default=True, help="take webhooks on http and any port (yes)")
+    add("--first-user", type=count, default=FIRST_USER_ID, metavar="ID", help="id of the first user (%(default)s)")
     add("--keep-effects", type=count, default=memory.effects, metavar="N", help="effects kept in memory (%(default)s)")
     add("--keep-updates", type=count, default=memory.updates, metavar="N", help="updates kept per bot (%(default)s)")
     add(
@@ -130,4 +131,5 @@ def serve_options(arguments: argparse.Namespace) -> Options:
         limits=LimitSettings(mode=arguments.limits),
         latency=arguments.latency,
         memory=Memory(arguments.keep_effects, arguments.keep_updates, arguments.keep_messages),
+        first_user=arguments.first_user,
     )

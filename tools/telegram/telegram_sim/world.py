@@ -46,12 +46,20 @@ class Query:
 class World:
     """Bots, users and the places where they meet."""
 
-    def __init__(self, *, clock: Clock, effects: EffectLog, memory: Memory, rng: random.Random) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        effects: EffectLog,
+        memory: Memory,
+        rng: random.Random,
+        first_user: int = FIRST_USER_ID,
+    ) -> None:
         self.clock = clock
         self.effects = effects
         self.memory = memory
         self.rng = rng
-        self.next_user_id = FIRST_USER_ID
+        self.first_user = self.next_user_id = first_user
         self.group_count = 0
         self.bots: dict[int, Bot] = {}
         self.users: dict[int, User] = {}
@@ -62,7 +70,7 @@ class World:
 
     def clear(self) -> None:
         """Back to an empty world; the effects' numbers go on."""
-        self.next_user_id = FIRST_USER_ID
+        self.next_user_id = self.first_user
         self.bots.clear()
         self.users.clear()
         self.dialogs.clear()

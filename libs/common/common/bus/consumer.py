@@ -48,10 +48,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """`prefetch` jobs in flight at most; `grace` seconds to finish them at a stop."""
+    """`prefetch` jobs in hand and `concurrency` at work at most; `grace` seconds to finish those at a stop.
 
-    prefetch: int = 20
-    grace: float = 20.0
+    More in hand than at work: jobs that wait for their turn behind others of the same key leave room for other keys.
+    """
+
+    prefetch: int = 100
+    concurrency: int = 20
+    grace: float = 45.0
 
 
 class Consumer(Generic[JobT]):
@@ -74,6 +78,7 @@ class Consumer(Generic[JobT]):
         self._store = store
         self._limits = limits
         self._tasks = OrderedTasks()
+        self._at_work = asyncio.Semaphore(limits.concurrency)
         self._stopping = asyncio.Event()
         self._taken = 0
         self.connected = False
@@ -85,8 +90,8 @@ class Consumer(Generic[JobT]):
             try:
                 with losses_named():
                     await self._session(stop)
-                failures = 0
             except BrokerUnavailable as error:
+                failures = 0 if self.connected else failures
                 _log.warning(
                     "consumer lost its connection", extra={"queue": self._queue.name, "error": describe(error)}
                 )
@@ -108,12 +113,15 @@ class Consumer(Generic[JobT]):
                 await first(stop, now.lost)
             finally:
                 watch.cancel()
-            if stop.is_set() and not now.lost.is_set():
-                await quietly(queue.cancel(tag, timeout=STEP))
-                await self._drain()  # while what is done can still be acknowledged
+            if now.lost.is_set():
+                raise BrokerUnavailable("it ended the connection")
+            await quietly(queue.cancel(tag, timeout=STEP))
+            await self._drain()  # while what is done can still be acknowledged
 
     async def _drain(self) -> None:
         self._stopping.set()
+        for _ in range(self._limits.prefetch):  # what is not begun need not wait for what is: it is only handed back
+            self._at_work.release()
         left = await self._tasks.finish(self._limits.grace)
         if left:
             _log.warning("stopped with jobs unfinished", extra={"queue": self._queue.name, "jobs": left})
@@ -151,7 +159,7 @@ class Consumer(Generic[JobT]):
         delivery = Delivery.of(message, self._queue.name)
         job = self._decode(delivery)
         order = None if isinstance(job, Reject) else job.order
-        self._tasks.start(order[0] if order else None, lambda: self._process(message, delivery, job))
+        self._tasks.start(order[0] if order else None, lambda: self._turn(message, delivery, job))
 
     def _decode(self, delivery: Delivery) -> JobT | Reject:
         try:
@@ -161,7 +169,14 @@ class Consumer(Generic[JobT]):
                 f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors(include_input=False)[:5]
             )
             return Reject(f"not a job of this queue ({where})")
-        return job.model_copy(update={"redelivered": True}) if delivery.redelivered else job
+        return job.model_copy(update={"message_id": delivery.message_id})
+
+    async def _turn(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
+        try:
+            async with self._at_work:
+                await self._process(message, delivery, job)
+        finally:
+            metrics.IN_FLIGHT.labels(self._queue.name).dec()
 
     async def _process(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
         try:
@@ -174,8 +189,6 @@ class Consumer(Generic[JobT]):
         except asyncio.CancelledError:
             await quietly(message.nack(requeue=True))
             raise
-        finally:
-            metrics.IN_FLIGHT.labels(self._queue.name).dec()
 
     async def _settled(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> bool:
         """True when the message may be acknowledged: done, or safe somewhere else. False at a stop, or where a held job
@@ -260,7 +273,6 @@ class Consumer(Generic[JobT]):
                 await self._store.park(replace(envelope, attempt=attempt), delay)
             case Bury(cause=cause, reason=reason):
                 await self._store.bury(envelope, cause, reason)
-                metrics.DEAD_LETTERS.labels(envelope.queue, cause).inc()
             case _ as never:
                 assert_never(never)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
 
-from common.bus.consumer import Store, first, quietly, wait
+from common.bus.consumer import Store, quietly, wait
 from common.bus.delivery import Delivery
 from common.bus.session import STEP, losses_named, session
 from common.bus.topology import DELIVERY_LIMIT
@@ -20,11 +20,15 @@ from common.queues import Queue
 from common.telemetry.redact import describe
 
 _log = logging.getLogger(__name__)
+_INTERVAL = 5.0  # seconds
 _REASON = f"delivered more than {DELIVERY_LIMIT} times without an answer: it may kill its worker"
 
 
 class DeadQueue:
-    """Consumes `<queue>.dead` of each queue; a letter stays there until its row is committed."""
+    """Empties `<queue>.dead` of each queue; a letter stays there until its row is committed.
+
+    Asked for every few seconds and not consumed: a consumer that the broker cancels hears nothing more, ever.
+    """
 
     def __init__(self, url: str, queues: Sequence[Queue[Any]], store: Store) -> None:
         self._url = url
@@ -43,17 +47,34 @@ class DeadQueue:
 
     async def _session(self, stop: asyncio.Event) -> None:
         async with session(self._url, prefetch=1) as now:
-            async with asyncio.timeout(STEP):
+            while not stop.is_set():
                 for queue in self._queues:
-                    source = await now.channel.get_queue(queue.dead, ensure=True)
-                    await source.consume(partial(self._take, queue.name))
-            await first(stop, now.lost)
+                    await self._empty(now.connection, queue, stop)
+                await wait(stop, _INTERVAL)
 
-    async def _take(self, queue: str, message: AbstractIncomingMessage) -> None:
+    async def _empty(self, connection: AbstractConnection, queue: Queue[Any], stop: asyncio.Event) -> None:
+        """On a channel of its own: the broker closes it where the queue is missing, and others must not suffer."""
+        async with asyncio.timeout(STEP):
+            channel = await connection.channel()
+        try:
+            source = await channel.get_queue(queue.dead, ensure=False)
+            while not stop.is_set():
+                async with asyncio.timeout(STEP):
+                    message = await source.get(fail=False)
+                if message is None:
+                    break
+                await self._take(queue.name, message, stop)
+        except ChannelNotFoundEntity:
+            _log.error("a dead queue is missing: python -m common topology", extra={"queue": queue.dead})
+            return
+        await channel.close()
+
+    async def _take(self, queue: str, message: AbstractIncomingMessage, stop: asyncio.Event) -> None:
         envelope = Delivery.of(message, queue).envelope
         # Kept, not given back: a broker counts what is given back, and drops what this queue gave back too often.
-        while not await self._buried(envelope):  # noqa: ASYNC110 (nobody tells us when the database is back)
-            await asyncio.sleep(1)
+        while not await self._buried(envelope):
+            if await wait(stop, 1.0):
+                return
         await quietly(message.ack())
 
     async def _buried(self, envelope: Envelope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,23 +22,23 @@ class Delivery:
     envelope: Envelope
     message_id: str
     published_ms: int
-    redelivered: bool
 
     @classmethod
     def of(cls, message: AbstractIncomingMessage, queue: str) -> Delivery:
         """A missing or odd header gets its default."""
         headers: dict[str, Any] = dict(message.headers or {})
-        message_id = _storable(message.message_id or "")
+        # A stranger's message has no id: each gets one of its own, or the second would count as the first's copy.
+        message_id = _storable(message.message_id or "") or f"none:{uuid.uuid4().hex}"
         context = headers.get(tracing.TRACEPARENT)
         envelope = Envelope(
             queue=queue,
             body=message.body,
             kind=_text(message.type, "unknown"),
-            job_id=JobId(_text(headers.get("job_id"), message_id or "unknown")),
+            job_id=JobId(_text(headers.get("job_id"), message_id)),
             attempt=_number(headers.get("attempt"), 1, below=_ATTEMPTS),
             traceparent=_storable(context) if isinstance(context, str) else None,
         )
-        return cls(envelope, message_id, _number(headers.get("published_ms"), 0), bool(message.redelivered))
+        return cls(envelope, message_id, _number(headers.get("published_ms"), 0))
 
 
 def _number(value: object, default: int, *, below: int = 2**53) -> int:

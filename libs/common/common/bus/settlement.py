@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from common.errors import BrokerUnavailable, Reject, RetryLater, StoreUnavailable
+from common.errors import BrokerUnavailable, HandBack, Reject, RetryLater, StoreUnavailable
 from common.queues import RETRY_STEPS, retry_step
 from common.telemetry.redact import describe
 
@@ -48,7 +48,7 @@ class Bury:
 def settle(error: Exception, attempt: int) -> HoldOn | Climb | Park | Bury:
     """`attempt` counts from 1; a RetryLater that does not count leaves it as it is."""
     match error:
-        case StoreUnavailable() | BrokerUnavailable():
+        case StoreUnavailable() | BrokerUnavailable() | HandBack():
             return HoldOn(describe(error))
         case Reject(reason=reason):
             return Bury("rejected", reason)

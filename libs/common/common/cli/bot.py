@@ -110,7 +110,8 @@ def _token() -> str:
     token = (os.environ.get("TELEGRAM_BOT_TOKEN") or ("" if sys.stdin.isatty() else sys.stdin.readline())).strip()
     if not (token.partition(":")[0].isdigit() and len(token.partition(":")[2]) >= 30):
         raise ConfigurationError(
-            "no bot token: give the one from @BotFather in TELEGRAM_BOT_TOKEN or on standard input"
+            "no bot token, or not a whole one: give @BotFather's, such as 123456789:AA…, in TELEGRAM_BOT_TOKEN or on "
+            "standard input"
         )
     return token
 

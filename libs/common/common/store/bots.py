@@ -36,6 +36,12 @@ async def everyone(tx: Tx) -> list[Bot]:
     return [Bot(**dict(row)) for row in rows]
 
 
-async def revoke(tx: Tx, bot_id: BotId) -> None:
-    """Telegram answered 401: no call is made with this token again until it is replaced."""
-    await tx.execute("UPDATE bots SET state = 'revoked', updated_at = now() WHERE bot_id = $1", bot_id)
+async def revoke(tx: Tx, bot_id: BotId, token: bytes) -> bool:
+    """Telegram answered 401 to this token (as it is stored): no call is made with it until it is replaced.
+
+    False where it was replaced meanwhile.
+    """
+    status = await tx.execute(
+        "UPDATE bots SET state = 'revoked', updated_at = now() WHERE bot_id = $1 AND token = $2", bot_id, token
+    )
+    return bool(status.endswith(" 1"))

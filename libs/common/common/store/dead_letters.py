@@ -50,14 +50,25 @@ async def unresolved(tx: Tx, limit: int) -> list[DeadLetter]:
 
 
 async def replay(tx: Tx, dead_letter_id: int) -> bool:
-    """Moves it to the outbox with one more attempt; False where it is unknown or resolved already, so twice is a no-
-    op.
+    """Moves it to the outbox with one more attempt; False where it is unknown or resolved already, so twice is a no-op.
+
+    Replies of that update that did not get through are open again, as they were written: a replay helps where it was
+    Telegram or the chat that has changed.
     """
     status = await tx.execute(
         """WITH taken AS (
                UPDATE dead_letters SET resolved_at = now(), resolution = 'replayed'
                WHERE dead_letter_id = $1 AND resolved_at IS NULL
-               RETURNING job_id, queue, kind, body, attempt, traceparent)
+               RETURNING job_id, queue, kind, body, attempt, traceparent),
+           refused AS (
+               SELECT split_part(job_id, ':', 2) AS bot_id, split_part(job_id, ':', 3) AS update_id FROM taken
+               WHERE job_id ~ '^tg:[0-9]{1,18}:[0-9]{1,18}$'),
+           reopened AS (
+               UPDATE replies r SET state = 'sending', attempts = 1, reason = NULL, settled_at = NULL,
+                   claimed_until = now()
+               FROM refused
+               WHERE r.bot_id = refused.bot_id::bigint AND r.update_id = refused.update_id::bigint
+                   AND r.state IN ('failed', 'unknown'))
            INSERT INTO outbox (job_id, queue, kind, body, attempt, traceparent)
            SELECT job_id, queue, kind, body, attempt + 1, traceparent FROM taken""",
         dead_letter_id,

@@ -8,7 +8,7 @@ from common.errors import ConfigurationError
 
 # Neon's `channel_binding` and Prisma's `pgbouncer` become server parameters in asyncpg, and the server refuses them
 # (vercel.md §5).
-_UNDERSTOOD = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+_UNDERSTOOD = frozenset({"user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey"})
 
 
 def clean(url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from common.ids import BotId, UpdateId
+from common.queues import ALL_QUEUES
 from common.store.pool import Tx
 
 
@@ -17,10 +18,17 @@ async def mark(tx: Tx, bot_id: BotId, update_id: UpdateId) -> bool:
 
 
 async def prune(tx: Tx, older_than: timedelta) -> int:
-    """Rows deleted, at most 10,000 a call, so that no lock is held for long."""
+    """Rows deleted, at most 10,000 a call, so that no lock is held for long.
+
+    The mark of an update that waits in the dead letters stays: without it a replay would do everything twice.
+    """
     status = await tx.execute(
         """DELETE FROM inbox WHERE ctid = ANY(ARRAY(
-               SELECT ctid FROM inbox WHERE received_at < now() - $1::interval ORDER BY received_at LIMIT 10000))""",
+               SELECT i.ctid FROM inbox i WHERE i.received_at < now() - $1::interval AND NOT EXISTS (
+                   SELECT 1 FROM dead_letters d WHERE d.resolved_at IS NULL AND d.queue = ANY($2::text[])
+                       AND d.job_id = 'tg:' || i.bot_id || ':' || i.update_id)
+               ORDER BY i.received_at LIMIT 10000))""",
         older_than,
+        [queue.name for queue in ALL_QUEUES],
     )
     return int(status.rpartition(" ")[2])

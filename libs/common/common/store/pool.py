@@ -64,7 +64,8 @@ class Pool:
         """
         with _span(name), _translated():
             started = time.perf_counter()
-            pool = await self._open()
+            async with asyncio.timeout(self._timeout):  # over the wait for others who open it, too
+                pool = await self._open()
             async with pool.acquire(timeout=self._timeout) as connection:
                 metrics.ACQUIRE_SECONDS.observe(time.perf_counter() - started)
                 async with connection.transaction():

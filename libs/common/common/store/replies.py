@@ -10,30 +10,35 @@ from common.ids import BotId, UpdateId
 from common.records import Reply
 from common.store.pool import Tx
 
-CLAIM = timedelta(seconds=10)  # longer than one call usually takes; after a kill the next process waits for it
+# Longer than any call may take, with its wait for a flood before it. Only another copy of the job waits for it: the
+# message that has the claim comes again when its holder's channel is gone, and goes on at once.
+CLAIM = timedelta(seconds=60)
 
 
-async def add(tx: Tx, replies: Sequence[Reply], owner: str) -> None:
-    """As `sending` with one attempt, claimed: whoever commits them says them at once."""
+async def add(tx: Tx, replies: Sequence[Reply], claimant: str) -> None:
+    """As `sending` with one attempt, claimed for this message: whoever commits them says them at once."""
     await tx.executemany(
         """INSERT INTO replies (bot_id, update_id, seq, chat_id, method, params, claimed_by, claimed_until)
            VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8::interval)""",
-        [(r.bot_id, r.update_id, r.seq, r.chat_id, r.method, r.params, owner, CLAIM) for r in replies],
+        [(r.bot_id, r.update_id, r.seq, r.chat_id, r.method, r.params, claimant, CLAIM) for r in replies],
     )
 
 
-async def claim(tx: Tx, bot_id: BotId, update_id: UpdateId, owner: str, *, take_over: bool = False) -> list[Reply]:
-    """What an update left unsaid, one attempt more; without `take_over` not what another process may be saying now."""
+async def claim(tx: Tx, bot_id: BotId, update_id: UpdateId, claimant: str) -> list[Reply]:
+    """What an update left unsaid, save what another copy of this message may be saying now.
+
+    What this very message was saying when its holder went away may have been said: that counts as an attempt.
+    """
     rows = await tx.fetch(
-        """UPDATE replies SET attempts = attempts + 1, claimed_by = $3, claimed_until = now() + $4::interval
+        """UPDATE replies SET claimed_by = $3, claimed_until = now() + $4::interval,
+               attempts = attempts + (claimed_until > now())::int
            WHERE bot_id = $1 AND update_id = $2 AND state = 'sending'
-               AND ($5 OR claimed_by = $3 OR claimed_until <= now())
+               AND (claimed_by = $3 OR claimed_until <= now())
            RETURNING bot_id, update_id, seq, chat_id, method, params, attempts""",
         bot_id,
         update_id,
-        owner,
+        claimant,
         CLAIM,
-        take_over,
     )
     return sorted((Reply(**dict(row)) for row in rows), key=lambda reply: reply.seq)
 
@@ -59,7 +64,7 @@ async def release(tx: Tx, bot_id: BotId, update_id: UpdateId) -> None:
 
 
 async def again(tx: Tx, reply: Reply) -> Reply:
-    """Counts one more attempt before it is made, and keeps the claim."""
+    """Counts that it may have been said already, before it is said once more, and keeps the claim."""
     attempts = await tx.fetchval(
         """UPDATE replies SET attempts = attempts + 1, claimed_until = now() + $4::interval
            WHERE bot_id = $1 AND update_id = $2 AND seq = $3 RETURNING attempts""",

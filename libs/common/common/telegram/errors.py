@@ -219,9 +219,10 @@ def _decode(body: bytes) -> dict[str, Any] | None:
 
 
 def _seconds(parameter: object, header: str | None) -> float:
-    if isinstance(parameter, int | float) and parameter >= 0:
+    """At least one: zero would mean at once, again and again."""
+    if isinstance(parameter, int | float) and parameter >= 1:
         return float(parameter)
-    return float(header) if header and header.isdigit() else 1.0
+    return max(1.0, float(header)) if header and header.isdigit() else 1.0
 
 
 def _told(description: str) -> str:

@@ -13,6 +13,7 @@ from common.bus.settlement import MAX_ATTEMPTS
 from common.errors import Reject, RetryLater, StoreUnavailable
 from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE, Queue
+from common.telemetry import metrics
 from common.testing.builders import make_private_job
 from common.testing.consuming import Running, Shelf, consuming
 from common.testing.polling import eventually
@@ -91,6 +92,42 @@ async def test_no_more_jobs_are_in_flight_than_the_prefetch(broker: Broker, queu
         handler.gate.set()
         await eventually(lambda: len(handler.ended) == 7)
     assert await total(broker, queue) == 0
+
+
+async def test_no_more_jobs_are_at_work_than_allowed(broker: Broker, queue: Queue[Job], shelf: Shelf) -> None:
+    handler = Handler()
+    handler.gate.clear()
+    await put(broker, queue, *(make_private_job(n, user_id=n) for n in range(1, 8)))
+    async with consuming(broker.url, queue, handler, shelf, Limits(concurrency=3)):
+        await eventually(lambda: len(handler.begun) == 3)
+        await asyncio.sleep(0.1)  # a fourth would have had the time
+        assert len(handler.begun) == 3
+        handler.gate.set()
+        await eventually(lambda: len(handler.ended) == 7)
+
+
+async def test_one_users_many_updates_keep_nobody_out(broker: Broker, queue: Queue[Job], shelf: Shelf) -> None:
+    handler = Handler()
+    handler.gate.clear()
+    await put(broker, queue, *map(make_private_job, range(1, 41)), make_private_job(99, user_id=7))
+    async with consuming(broker.url, queue, handler, shelf, Limits(concurrency=2)):
+        await eventually(lambda: handler.begun == [1, 99])
+        handler.gate.set()
+        await eventually(lambda: len(handler.ended) == 41)
+
+
+async def test_a_connection_that_ends_is_told_and_counted(
+    broker: Broker, proxy: TcpProxy, queue: Queue[Job], shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = reconnects(queue)
+    async with consuming(proxy.through(broker.url), queue, Handler(), shelf):
+        proxy.reset()
+        await eventually(lambda: reconnects(queue) > before)
+    assert "consumer lost its connection" in caplog.text
+
+
+def reconnects(queue: Queue[Job]) -> float:
+    return float(metrics.RECONNECTS.labels(queue.name)._value.get())
 
 
 async def test_one_users_updates_are_handled_one_after_the_other(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import aio_pika
 import pytest
+from common.bus import topology
 from common.bus.dead import DeadQueue
 from common.bus.topology import DELIVERY_LIMIT
 from common.errors import StoreUnavailable
@@ -94,3 +95,28 @@ async def test_a_queue_that_is_missing_is_waited_for(broker: Broker) -> None:
     shelf, queue = Shelf(), Queue("test.not.there", DM_QUEUE.adapter)
     async with collecting(DeadQueue(broker.url, [queue], shelf)):
         await asyncio.sleep(0.05)
+
+
+async def test_a_queue_that_is_declared_anew_is_heard_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that the broker cancelled would be deaf from then on."""
+    monkeypatch.setattr("common.bus.dead._INTERVAL", 0.1)
+    shelf, queue = Shelf(), await broker.queue(DM_QUEUE)
+    async with collecting(DeadQueue(broker.url, [queue], shelf)):
+        await broker.delete(queue.dead)
+        await topology.declare(broker.url, [queue])
+        await broker.put(queue.dead, b"{}")
+        await eventually(lambda: shelf.buried)
+
+
+async def test_two_strangers_letters_are_two(broker: Broker, db: Database) -> None:
+    """Without a job id they would count as one, and the second would be dropped."""
+    queue = await broker.queue(DM_QUEUE)
+    await broker.put(queue.dead, b"one")
+    await broker.put(queue.dead, b"two")
+    async with collecting(DeadQueue(broker.url, [queue], JobStore(db.pool))):
+        await eventually(lambda: is_empty(broker, queue.dead))
+        assert len(await unresolved(db)) == 2
+
+
+async def is_empty(broker: Broker, name: str) -> bool:
+    return await broker.depth(name) == 0

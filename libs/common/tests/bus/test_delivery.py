@@ -15,7 +15,6 @@ class Incoming:
         self.headers = headers
         self.type = kind
         self.message_id = message_id
-        self.redelivered = False
 
 
 def delivery(**fields: Any) -> Delivery:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from common.ids import JobId
-from common.store import dead_letters, outbox
+from common.ids import JobId, update_job_id
+from common.store import dead_letters, outbox, replies
 from common.store.pool import Tx
-from common.testing.builders import make_envelope
+from common.testing.builders import make_envelope, make_reply
 from common.testing.postgres import Database
 
 
@@ -70,3 +70,16 @@ async def test_ids_that_are_none(db: Database) -> None:
     async with db.transaction() as tx:
         assert not await dead_letters.replay(tx, 99)
         assert not await dead_letters.discard(tx, 99)
+
+
+async def test_a_replay_says_again_what_telegram_refused(db: Database) -> None:
+    refused, said = make_reply(seq=0), make_reply(seq=1)
+    async with db.transaction() as tx:
+        await replies.add(tx, [refused, said], "dm-1")
+        await replies.settle(tx, refused, "failed", reason="content")
+        await replies.settle(tx, said, "sent", message_id=5)
+        await add(tx, update_job_id(refused.bot_id, refused.update_id))
+        [letter] = await dead_letters.unresolved(tx, 1)
+        assert await dead_letters.replay(tx, letter.dead_letter_id)
+        again = await replies.claim(tx, refused.bot_id, refused.update_id, "another")
+    assert [reply.seq for reply in again] == [0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Any
 
@@ -90,6 +91,17 @@ async def test_waiting_for_a_connection_has_an_end(db: Database) -> None:
             await pool.ping()
         assert time.monotonic() - started < 1
     await pool.ping()
+    await pool.close()
+
+
+async def test_those_who_wait_for_the_first_connection_wait_no_longer_than_each_may() -> None:
+    """One after the other they would wait for the sum of it, behind one lock."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
+        pool = make_pool(f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d", timeout=0.3)
+        started = time.monotonic()
+        results = await asyncio.gather(*(pool.ping() for _ in range(10)), return_exceptions=True)
+        assert time.monotonic() - started < 1
+    assert {type(result) for result in results} == {StoreUnavailable}
     await pool.close()
 
 

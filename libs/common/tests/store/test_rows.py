@@ -25,7 +25,7 @@ async def test_a_bot_comes_back_as_it_was_saved(db: Database) -> None:
 async def test_a_new_token_makes_a_revoked_bot_active_again(db: Database) -> None:
     async with db.transaction() as tx:
         await bots.save(tx, make_bot())
-        await bots.revoke(tx, BOT_ID)
+        await bots.revoke(tx, BOT_ID, make_bot().token)
         revoked = await bots.get(tx, BOT_ID)
         assert revoked is not None
         assert revoked.state == "revoked"

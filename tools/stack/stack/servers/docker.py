@@ -97,6 +97,7 @@ class Container:
     def start(self) -> None:
         """Run the image in the foreground: its log is ours, and a signal to the client reaches the server."""
         _docker("rm", "--force", self.container)
+        used(self.place.root).touch()
         self.place.keeper.warden.afterwards(["docker", "rm", "--force", self.container])
         self.child = self.place.keeper.start(self._program())
         wait_until(lambda: self.image.answers(self.place.port), self.child, timeout=120)
@@ -143,6 +144,11 @@ class Container:
 def mark(state: Path) -> str:
     """What containers and volumes of one state directory are called by."""
     return hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
+
+
+def used(state: Path) -> Path:
+    """The mark of a state directory whose data is in the engine's volumes."""
+    return state / "docker"
 
 
 def volumes_of(state: Path) -> list[str]:

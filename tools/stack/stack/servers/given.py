@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from stack.errors import StackError
 from stack.servers.probes import reachable
 
-PORTS = {"postgres": 5432, "postgresql": 5432, "amqp": 5672, "amqps": 5671}
+PORTS: Final = {"postgres": {"postgres": 5432, "postgresql": 5432}, "rabbitmq": {"amqp": 5672, "amqps": 5671}}
+VARIABLES: Final = {"postgres": "DATABASE_URL", "rabbitmq": "AMQP_URL"}
+FORMS: Final = {
+    "postgres": "postgresql://user:password@host:port/database",
+    "rabbitmq": "amqp://user:password@host:port/virtual-host",
+}
 
 
 @dataclass
@@ -21,12 +27,20 @@ class GivenServer:
 
     def start(self) -> None:
         """An error when nobody listens at the address."""
-        parts = urlsplit(self.url)
-        host, port = parts.hostname or "localhost", parts.port or PORTS.get(parts.scheme)
-        if port is None:
-            raise StackError(f"{self.name}: the URL's scheme {parts.scheme!r} is not known")
+        host, port = self._address()
         if not reachable(host, port):
             raise StackError(f"{self.name}: nobody answers at {host}:{port}", hint=_hint(self.name))
+
+    def _address(self) -> tuple[str, int]:
+        try:
+            parts = urlsplit(self.url)
+            host, port = parts.hostname or "localhost", parts.port or PORTS[self.name].get(parts.scheme)
+        except ValueError:  # its text may quote the password
+            port = None
+        if port is None:
+            hint = f"it has the form {FORMS[self.name]}; what is special in a password is percent-encoded, # as %23"
+            raise StackError(f"{VARIABLES[self.name]} can't be used", hint=hint)
+        return host, port
 
     def stop(self) -> None:
         """Not ours to stop."""
@@ -41,5 +55,4 @@ class GivenServer:
 
 
 def _hint(name: str) -> str:
-    variable = "DATABASE_URL" if name == "postgres" else "AMQP_URL"
-    return f"start it, or unset {variable} to have a private one started"
+    return f"start it, or unset {VARIABLES[name]} to have a private one started"
