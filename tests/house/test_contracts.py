@@ -22,7 +22,7 @@ CRIMES = {
     ),
     "Inside the ingress: entry, app, endpoints, what they stand on": ("ingress/body.py", "import ingress.webhook"),
     "Inside tgms: entry, loops, the leader, handlers": ("tgms/handlers.py", "import tgms.leader"),
-    "Inside the sender: entry, handlers": ("sender/surprise.py", ""),
+    "Inside the sender: entry, handlers, the ledger, rules": ("sender/surprise.py", ""),
     "Inside dm: entry, dispatcher and job handler, conversations, their tools": (
         "dm/texts/__init__.py",
         "import dm.calls",

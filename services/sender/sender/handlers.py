@@ -13,7 +13,7 @@ from common.registry import BotRegistry
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError
+from common.telegram.errors import TelegramError, TokenRevoked
 
 from sender.ledger import Ended, Ledger
 from sender.rules.outcomes import decide
@@ -75,6 +75,8 @@ class Deliveries:
         except TelegramError as failure:
             error = failure
         self._trips.add(time.monotonic() - started)
+        if isinstance(error, TokenRevoked):
+            await self._registry.revoked(access)
         decision = decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
         return Ended(job, begun, decision, message_id, free_at(self._clock.now(), self._trips.floor))
 

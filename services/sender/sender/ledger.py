@@ -13,7 +13,7 @@ from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
 from common.jobs import SendFinalMessage
 from common.records import Begun
-from common.store import bots, broadcasts, deliveries, groups, slots
+from common.store import broadcasts, deliveries, groups, slots
 from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Pool, Tx
@@ -102,8 +102,6 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
         await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
     if decision.bot_flood is not None:
         await slots.flood_bot(tx, begun.bot_id, decision.bot_flood)
-    if decision.bot_revoked:
-        await bots.revoke(tx, begun.bot_id)
     if decision.pause:
         await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
 

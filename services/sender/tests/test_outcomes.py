@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
         (errors.Unknown(), Decision("unknown", "unknown")),
         (errors.Transient(), Decision("unknown", "transient")),
         (errors.Migrated(-100123), Decision("pending", "migrated", migrated_to=-100123)),
-        (errors.TokenRevoked(), Decision("pending", "token", bot_revoked=True)),
+        (errors.TokenRevoked(), Decision("pending", "token", timedelta(seconds=1))),
         (errors.Conflict(), Decision("failed", "conflict", group_failed=True)),
         (errors.TopicGone(), Decision("failed", "topic", group_failed=True)),
         (errors.ChatPolicy(), Decision("failed", "policy", group_failed=True)),

@@ -32,7 +32,6 @@ class Decision:
     group_phase: str | None = None
     chat_flood: timedelta | None = None
     bot_flood: timedelta | None = None
-    bot_revoked: bool = False
     migrated_to: int | None = None
     pause: bool = False
 
@@ -58,7 +57,7 @@ def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> De
         case errors.Migrated(chat_id=chat_id) if attempts < 3:
             return Decision("pending", error.outcome, migrated_to=chat_id)
         case errors.TokenRevoked():
-            return Decision("pending", error.outcome, bot_revoked=True)
+            return Decision("pending", error.outcome, timedelta(seconds=1))  # waits for the bot to have a good one
         case errors.BadContent():
             return Decision("failed", str(error), pause=True)
         case _:
