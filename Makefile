@@ -43,12 +43,15 @@ lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versi
 
 BENCH = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m bench
 
-.PHONY: bench-webhook bench-dm
+.PHONY: bench-webhook bench-dm bench-pacing
 bench-webhook: ## requests/s, latency and CPU of the webhook, beside its peers (make bench-webhook ARGS="--rounds 5")
 	@$(BENCH) webhook $(ARGS)
 
 bench-dm: ## a private message end to end at 1 and at 100 users; memory of each service
 	@$(BENCH) dm $(ARGS)
+
+bench-pacing: ## how near broadcasts come to Telegram's limits, and 429s (make bench-pacing ARGS="--bots 1 10 --senders 1 4")
+	@$(BENCH) pacing $(ARGS)
 
 FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
 
