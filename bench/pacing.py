@@ -132,16 +132,9 @@ def _row(case: Case) -> list[str]:
     middle = sorted(case.shares)[len(case.shares) // 2]
     unsent = sum(n for state, n in case.states.items() if state != "sent")
     shape = case.shape
-    numbers = (shape.bots, shape.senders, shape.sends)
-    return [
-        shape.limits,
-        *map(str, numbers),
-        f"{case.worst:.3f}",
-        f"{middle:.3f}",
-        str(case.floods),
-        f"{case.span:.1f}",
-        str(unsent),
-    ]
+    numbers = map(str, (shape.bots, shape.senders, shape.sends))
+    shares = (f"{case.worst:.3f}", f"{middle:.3f}")
+    return [shape.limits, *numbers, *shares, str(case.floods), f"{case.span:.1f}", str(unsent)]
 
 
 def _cpu_row(case: Case, parts: Sequence[str]) -> list[str]:
