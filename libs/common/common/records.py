@@ -100,3 +100,13 @@ class FreeSlot:
     bot_id: BotId
     slot: int
     free_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A slot that a reply holds, and when it may be used."""
+
+    bot_id: BotId
+    slot: int
+    holder: str
+    at: datetime

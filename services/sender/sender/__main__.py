@@ -8,6 +8,7 @@ import socket
 import uuid
 
 from common import runtime
+from common.bus.consumer import first
 from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.queues import GROUP_MESSAGE_QUEUE
@@ -37,7 +38,7 @@ async def main() -> None:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(heartbeat.run(worker.stop, worker.pool, owner), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
-                await clock.ready.wait()
+                await first(clock.ready, worker.stop)
                 loops.create_task(worker.consume(GROUP_MESSAGE_QUEUE, handle), name="consume")
         finally:
             await api.close()

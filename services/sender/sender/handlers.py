@@ -14,11 +14,11 @@ from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked
+from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
 from sender.rules.outcomes import decide
 from sender.rules.render import render
-from sender.rules.window import RoundTrips, free_at
 
 _EARLY = timedelta(milliseconds=20)  # before the slot: time for the intent's own commit
 _CHUNK = 10_000  # deliveries planned in one transaction

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.ids import BotId
-from common.records import FreeSlot
+from common.records import FreeSlot, Turn
 from common.store.pool import Tx
 
 
@@ -23,7 +23,7 @@ class Used:
 
 
 async def provide(tx: Tx) -> None:
-    """A row for each slot that a bot's rate has and the table lacks."""
+    """A row for each slot that a bot's rate has and the table lacks: a bot may be new, or faster than it was."""
     await tx.execute(
         """INSERT INTO bot_slots (bot_id, slot)
            SELECT b.bot_id, n FROM bots b CROSS JOIN LATERAL generate_series(1, b.per_second) n
@@ -54,6 +54,33 @@ async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
         [slot.bot_id for slot, _ in taken],
         [slot.slot for slot, _ in taken],
         [holder for _, holder in taken],
+    )
+
+
+async def take(tx: Tx, bot_id: BotId, count: int, holder: str) -> list[Turn]:
+    """For replies: the first that nobody holds. Bulk is handed out only shortly before its time, so they go first."""
+    rows = await tx.fetch(
+        """UPDATE bot_slots s SET held_by = $3, held_at = clock_timestamp() FROM (
+               SELECT f.bot_id, f.slot FROM bot_slots f JOIN bots b USING (bot_id)
+               WHERE f.bot_id = $1 AND f.held_by IS NULL AND f.slot <= b.per_second
+               ORDER BY f.free_at LIMIT $2 FOR UPDATE OF f SKIP LOCKED) free
+           WHERE s.bot_id = free.bot_id AND s.slot = free.slot RETURNING s.slot, s.free_at""",
+        bot_id,
+        count,
+        holder,
+    )
+    return sorted((Turn(bot_id, row["slot"], holder, row["free_at"]) for row in rows), key=lambda turn: turn.at)
+
+
+async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
+    """A reply's, free when its send has left Telegram's window."""
+    await tx.execute(
+        """UPDATE bot_slots SET held_by = NULL, free_at = greatest(free_at, $4)
+           WHERE bot_id = $1 AND slot = $2 AND held_by = $3""",
+        turn.bot_id,
+        turn.slot,
+        turn.holder,
+        free_at,
     )
 
 
