@@ -43,7 +43,7 @@ lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versi
 
 BENCH = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m bench
 
-.PHONY: bench-webhook bench-dm bench-pacing
+.PHONY: bench-webhook bench-dm bench-pacing bench-meetings
 bench-webhook: ## requests/s, latency and CPU of the webhook, beside its peers (make bench-webhook ARGS="--rounds 5")
 	@$(BENCH) webhook $(ARGS)
 
@@ -52,6 +52,9 @@ bench-dm: ## a private message end to end at 1 and at 100 users; memory of each 
 
 bench-pacing: ## how near broadcasts come to Telegram's limits, and 429s (make bench-pacing ARGS="--bots 1 10 --senders 1 4")
 	@$(BENCH) pacing $(ARGS)
+
+bench-meetings: ## what broadcasts do to each other and to replies: fairness, urgency, shared groups, reply latency
+	@$(BENCH) meetings $(ARGS)
 
 FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
 

@@ -15,7 +15,7 @@ import aiohttp
 from common.bus.publisher import Publisher
 from common.ids import BotId, ChatId, JobId
 from common.jobs import PlanBroadcast
-from common.keys import KeyRing
+from common.keys import KeyRing, WebhookSecrets
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Bot
 from common.store import bots, broadcasts, groups
@@ -27,6 +27,7 @@ from stack import verbs
 from stack.keeper import Program, wait_until
 from stack.keys import Secrets
 from stack.services import Instance, Services
+from stack.system import WEBHOOK_PATH
 
 from bench.stage import ROOT, Stage, answers, free_port
 from bench.usage import cpu_seconds
@@ -60,6 +61,7 @@ class Broadcasters:
     publisher: Publisher
     pids: Mapping[str, Sequence[int]]
     groups: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # by bot
+    tokens: dict[int, str] = field(default_factory=dict, repr=False)
 
     async def admin(self, method: str, path: str, **body: Any) -> Any:
         """The simulated Telegram's admin API."""
@@ -137,6 +139,8 @@ async def bring_up(stage: Stage, shape: Shape, name: str) -> AsyncIterator[Broad
             url, vault = f"http://127.0.0.1:{port}", TokenVault(KeyRing.from_base64(secrets.encryption_keys))
             this = Broadcasters(shape, url, logs / "effects.jsonl", services, instances, session, pool, publisher, pids)
             await _populate(this, vault)
+            if shape.voices:
+                await _listen(this, secrets)
             yield this
         finally:
             await asyncio.to_thread(services.stop_all)
@@ -145,10 +149,20 @@ async def bring_up(stage: Stage, shape: Shape, name: str) -> AsyncIterator[Broad
             stage.keeper.stop(telegram)
 
 
+async def _listen(this: Broadcasters, secrets: Secrets) -> None:
+    door = next(instance for instance in this.instances if instance.service == "ingress")
+    derive = WebhookSecrets(KeyRing.from_hex(secrets.webhook_keys))
+    for bot_id, token in this.tokens.items():
+        params = {"url": door.url + WEBHOOK_PATH, "secret_token": derive.secret(BotId(bot_id))}
+        async with this.session.post(f"{this.telegram}/bot{token}/setWebhook", json=params) as answer:
+            answer.raise_for_status()
+
+
 async def _populate(this: Broadcasters, vault: TokenVault) -> None:
     for _ in range(this.shape.bots):
         made = await this.admin("POST", "bots")
         bot_id = BotId(made["id"])
+        this.tokens[bot_id] = made["token"]
         sealed, key = vault.seal(bot_id, made["token"])
         members = [{"id": bot_id, "status": "administrator"}]
         chats = (await this.admin("POST", "chats", count=this.shape.sends, title="Group", bots=members))["chats"]
