@@ -74,9 +74,25 @@ class Broadcasters:
         content = {"method": "sendMessage", "params": {"text": "We meet at noon, {{title}}."}}
         async with self.pool.transaction("bench") as tx:
             number = await broadcasts.create(tx, Targets(group_ids=list(group_ids)), content, **options)
-        plan = PlanBroadcast(broadcast_id=number)
-        await self.publisher.publish(GROUP_MESSAGE_QUEUE, plan, job_id=JobId(f"plan:{number}"))
+        await self.plan(number)
         return number
+
+    async def plan(self, broadcast_id: int) -> None:
+        """Orders it."""
+        job = PlanBroadcast(broadcast_id=broadcast_id)
+        await self.publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
+
+    async def fill(self, count: int) -> None:
+        """So many groups that exist in the database alone."""
+        (bot_id,) = self.tokens
+        async with self.pool.transaction("bench") as tx:
+            await tx.execute(
+                """INSERT INTO groups (bot_id, chat_id, title)
+                   SELECT $1, -1009000000000 - n, 'Group ' || n FROM generate_series(1, $2::int) n""",
+                bot_id,
+                count,
+            )
+            await tx.execute("ANALYZE groups")
 
     async def states(self, broadcast_id: int) -> Counter[str]:
         """Deliveries by state."""
@@ -159,13 +175,14 @@ async def _listen(this: Broadcasters, secrets: Secrets) -> None:
 
 
 async def _populate(this: Broadcasters, vault: TokenVault) -> None:
-    for _ in range(this.shape.bots):
+    for _ in range(this.shape.bots):  # their groups one after the other: the simulated Telegram is one process
         made = await this.admin("POST", "bots")
         bot_id = BotId(made["id"])
         this.tokens[bot_id] = made["token"]
         sealed, key = vault.seal(bot_id, made["token"])
         members = [{"id": bot_id, "status": "administrator"}]
-        chats = (await this.admin("POST", "chats", count=this.shape.sends, title="Group", bots=members))["chats"]
+        answer = await this.admin("POST", "chats", count=max(1, this.shape.sends), title="Group", bots=members)
+        chats = answer["chats"][: this.shape.sends]
         async with this.pool.transaction("bench") as tx:
             await bots.save(tx, Bot(bot_id, made["username"], "Muster", sealed, key))
             for chat in chats:
