@@ -45,6 +45,7 @@ class Shape:
     limits: str = "strict"
     latency: str = "20-80"
     voices: int = 0
+    brains: int = 1
 
 
 @dataclass
@@ -145,7 +146,12 @@ async def bring_up(stage: Stage, shape: Shape, name: str) -> AsyncIterator[Broad
         publisher = Publisher(stage.servers.amqp_url, "bench", timeout=10)
         try:
             wait_until(lambda: answers(f"http://127.0.0.1:{port}/admin/health"), telegram, timeout=30)
-            kinds = ["tgms", *["sender"] * shape.senders, *["dm"] * shape.voices, *["ingress"] * bool(shape.voices)]
+            kinds = [
+                *["tgms"] * shape.brains,
+                *["sender"] * shape.senders,
+                *["dm"] * shape.voices,
+                *["ingress"] * bool(shape.voices),
+            ]
             instances = [services.start(kind) for kind in kinds]
             await asyncio.to_thread(services.wait_ready)
             pids = {kind: [services.pid(i) for i in instances if i.service == kind] for kind in dict.fromkeys(kinds)}

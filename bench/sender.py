@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _race(this: Stage, options: argparse.Namespace) -> tuple[dict[str, list[float]], Mapping[str, float]]:
-    shape = Shape(1, 0, options.sends, limits="off", latency="0-0")
+    # No brain: it would take the slots back from jobs that wait for the sender's start.
+    shape = Shape(1, 0, options.sends, limits="off", latency="0-0", brains=0)
     rates: dict[str, list[float]] = {MUSTER: [], BARE: [], AIOGRAM: []}
     used: dict[str, float] = {}
     async with bring_up(this, shape, "sender") as fleet:
@@ -133,7 +134,7 @@ async def _slotted(fleet: Broadcasters, bot_id: BotId) -> int:
 
 async def _plan(this: Stage, count: int) -> Planned:
     progress(f"planning {count:,} deliveries")
-    async with bring_up(this, Shape(1, 1, 0, limits="off"), f"plan{count}") as fleet:
+    async with bring_up(this, Shape(1, 1, 0, limits="off", brains=0), f"plan{count}") as fleet:
         await fleet.fill(count)
         (sender,) = (fleet.services.pid(i) for i in fleet.instances if i.service == "sender")
         async with fleet.pool.transaction("bench") as tx:

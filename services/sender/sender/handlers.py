@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
@@ -17,10 +16,10 @@ from common.telegram.errors import TelegramError, TokenRevoked
 from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
+from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import decide
 from sender.rules.render import render
 
-_EARLY = timedelta(milliseconds=20)  # before the slot: time for the intent's own commit
 _CHUNK = 10_000  # deliveries planned in one transaction
 _REMEMBERED = 100  # contents of broadcasts
 
@@ -35,6 +34,7 @@ class Deliveries:
         self._clock = clock
         self._ledger = ledger
         self._trips = RoundTrips()
+        self._head_start = HeadStart()
         self._contents: dict[int, dict[str, Any]] = {}
 
     async def __call__(self, job: GroupMessageJob) -> None:
@@ -59,8 +59,10 @@ class Deliveries:
 
     async def _deliver(self, job: SendFinalMessage) -> None:
         access = await self._registry.access(job.bot_id)
-        await self._clock.sleep_until(job.slot_at, early=_EARLY)
+        await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
+        asked = time.monotonic()
         begun = await self._ledger.begin(job)
+        self._head_start.add(time.monotonic() - asked)
         if begun is None:
             return
         content = await self._content(begun.broadcast_id)
