@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ingress.rules import markup
 from ingress.rules.markup import ParseMode, visible
@@ -110,6 +110,7 @@ def test_whatever_html_passes_is_understood(text: str) -> None:
 
 @settings(max_examples=3000, deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
+@example("\n>\\\n>")
 def test_whatever_markdown_passes_is_understood(text: str) -> None:
     _agrees(text, "MarkdownV2")
 

@@ -180,9 +180,9 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
 
 
 def test_fresh_keys_are_fit_for_use_and_never_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["key"]) == 0
+    assert main(["secrets"]) == 0
     first = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
-    main(["key"])
+    main(["secrets"])
     second = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
     KeyRing.from_hex(first["MUSTER_WEBHOOK_KEYS"])
     KeyRing.from_base64(first["MUSTER_ENCRYPTION_KEYS"])

@@ -71,7 +71,10 @@ class _Reader:
         self.quoted = False
 
     def _line_begins(self) -> bool:
-        return not self.open and (self.at == 0 or self.text[self.at - 1] == "\n")
+        """An escaped line end is a character like others: what follows it begins no line."""
+        before = self.text[: self.at]
+        escaped = (len(before) - 1 - len(before[:-1].rstrip("\\"))) % 2 == 1
+        return not self.open and (not before or (before[-1] == "\n" and not escaped))
 
     def _mark(self, top: str) -> None:
         if self.text.startswith("![", self.at):
