@@ -104,6 +104,17 @@ class SendFinalMessage(Job):
     slot_at: AwareDatetime  # by the database's clock
 
 
+class ReviseMessage(Job):
+    """One sent message to be deleted or edited; the item's row is the truth, this only wakes a sender at its slot."""
+
+    kind: Literal["revise_message"] = "revise_message"
+    item_id: int
+    group_id: int
+    bot_id: BotId
+    slot: int
+    slot_at: AwareDatetime  # by the database's clock
+
+
 DmJob = ProcessPrivateMessage
 TgmsJob = Annotated[
     ProcessJoinRequest
@@ -115,4 +126,4 @@ TgmsJob = Annotated[
     | ProcessGroupCommand,
     Field(discriminator="kind"),
 ]
-GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage, Field(discriminator="kind")]
+GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage | ReviseMessage, Field(discriminator="kind")]

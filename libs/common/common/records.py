@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from common.ids import BotId, ChatId, UpdateId, UserId
 
+REVISION_ATTEMPTS: Final = 8  # to delete or edit a message, whose end nobody knows
 DialogueStatus = Literal["new", "active", "stopped", "blocked"]
 
 
@@ -68,7 +69,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery that may be sent soon; `due_at` is later than now where its group's window is closed."""
+    """A delivery that may be sent soon, or an item that `revises` one; `due_at` is later than now where its group's
+    window is closed.
+    """
 
     delivery_id: int
     broadcast_id: int
@@ -76,6 +79,7 @@ class Candidate:
     bot_id: BotId
     priority: int
     due_at: datetime
+    revises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,27 @@ class Begun:
     on_unknown: str
     title: str
     variables: dict[str, Any]
+    edition: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BegunItem:
+    """A message that is about to be deleted or edited. `moved`: its group has another chat since; `late`: Telegram
+    deletes it no more.
+    """
+
+    item_id: int
+    revision_id: int
+    kind: str
+    group_id: int
+    bot_id: BotId
+    chat_id: ChatId
+    attempts: int
+    message_ids: list[int]
+    title: str
+    variables: dict[str, Any]
+    moved: bool
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)

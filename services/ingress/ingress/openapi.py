@@ -113,7 +113,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     kinds = dict(_ALWAYS)
     if "{" in path:
         kinds[404] = "There is none, or the key may not see it."
-    if method == "post":
+    if method == "post" or any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ())):
         kinds[409] = "Not in this state, or another request with this Idempotency-Key is under way."
     if "requestBody" in operation:
         kinds |= _WITH_BODY

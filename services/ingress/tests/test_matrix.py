@@ -10,22 +10,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from common.store import revisions
 from ingress.app import create_app
 
 from . import asgi
 from .api import FIRST, SECOND, Api
 from .test_broadcasts import planned
 
+SCHEDULE = {
+    "name": "daily",
+    "cron": "0 9 * * *",
+    "message": {"type": "text", "text": "x"},
+    "targets": {"all": True},
+}
 BODIES: dict[str, Any] = {
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
     "resolve_unknown": {"outcome": "resend"},
+    "edit_broadcast": {"edit": {"type": "text", "text": "y"}},
+    "make_schedule": SCHEDULE,
+    "preview_schedule": {"cron": "0 9 * * *"},
+    "change_schedule": {"enabled": False},
     "register_group": {"bot_id": FIRST, "chat_id": -4},
     "change_group": {"tags": ["changed"]},
     "make_key": {"name": "x", "scopes": ["groups:read"]},
     "rotate_key": {},
 }
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
-REFUSED_BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
+AFTER_CANCEL |= {"edit_broadcast"}  # or recalled
+BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
+BEYOND |= {"make_schedule": 201, "preview_schedule": 200}  # of its own groups, and of nobody's
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,14 @@ async def stage(api: Api) -> dict[str, str]:
     await api.grow(SECOND, 0)
     broadcast_id = await planned(api, [group_id], bot_ids=[FIRST])
     key = await api.make_key("groups:read", bot_ids=[FIRST])
+    own = await api.make_key("schedules:write", bot_ids=[FIRST])
+    schedule = (await api.ask("POST", "/api/schedules", key=own, json=SCHEDULE)).json()
+    async with api.db.transaction() as tx:
+        revision_id = await revisions.create(tx, broadcast_id, "edit", priority=5, content={}, created_by="key:test")
     return {
         "{broadcast_id}": str(broadcast_id),
+        "{revision_id}": str(revision_id),
+        "{schedule_id}": str(schedule["schedule_id"]),
         "{group_id}": str(group_id),
         "{bot_id}": str(FIRST),
         "{key_id}": key.split("_")[2],
@@ -113,7 +132,7 @@ async def test_no_key_and_a_wrong_scope(api: Api) -> None:
 
 async def test_a_key_of_another_bot_finds_nothing(api: Api) -> None:
     description, names = await described(), await stage(api)
-    tables = ("groups", "broadcasts", "deliveries")
+    tables = ("groups", "broadcasts", "deliveries", "revisions")
     before = [await api.rows(table) for table in tables]
     for operation in operations(description):
         answer = await ask(api, operation, names, await api.make_key("*", bot_ids=[SECOND]))
@@ -123,7 +142,7 @@ async def test_a_key_of_another_bot_finds_nothing(api: Api) -> None:
         elif "{" in operation.path:
             assert answer.status_code == 404, operation.name
         else:
-            assert answer.status_code == REFUSED_BEYOND[operation.name], operation.name
+            assert answer.status_code == BEYOND[operation.name], operation.name
     assert [await api.rows(table) for table in tables] == before
 
 

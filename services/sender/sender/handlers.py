@@ -6,7 +6,7 @@ import time
 from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
-from common.jobs import GroupMessageJob, PlanBroadcast, SendFinalMessage
+from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
 from common.registry import BotRegistry
 from common.store import broadcasts, deliveries
@@ -16,6 +16,7 @@ from common.telegram.errors import TelegramError, TokenRevoked
 from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
+from sender.revisions import Revisions
 from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import decide
 from sender.rules.render import render
@@ -35,7 +36,8 @@ class Deliveries:
         self._ledger = ledger
         self._trips = RoundTrips()
         self._head_start = HeadStart()
-        self._contents: dict[int, dict[str, Any]] = {}
+        self._contents: dict[tuple[int, int], dict[str, Any]] = {}
+        self._revise = Revisions(pool, api, registry=registry, clock=clock, owner=ledger.owner, trips=self._trips)
 
     async def __call__(self, job: GroupMessageJob) -> None:
         """By kind."""
@@ -44,6 +46,8 @@ class Deliveries:
                 await self._plan(job.broadcast_id)
             case SendFinalMessage():
                 await self._deliver(job)
+            case ReviseMessage():
+                await self._revise(job)
             case _ as never:
                 assert_never(never)
 
@@ -65,34 +69,38 @@ class Deliveries:
         self._head_start.add(time.monotonic() - asked)
         if begun is None:
             return
-        content = await self._content(begun.broadcast_id)
+        content = await self._content(begun)
         await self._clock.sleep_until(job.slot_at)
         await self._ledger.settle(await self._send(job, access, begun, content))
 
     async def _send(self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any]) -> Ended:
         method, params = render(content, begun)
-        started, error, message_id = time.monotonic(), None, None
+        started, error = time.monotonic(), None
+        message_ids: list[int] = []
         try:
-            message_id = _message_id(await self._api.call(access, method, params))
+            message_ids = _message_ids(await self._api.call(access, method, params))
         except TelegramError as failure:
             error = failure
         self._trips.add(time.monotonic() - started)
         if isinstance(error, TokenRevoked):
             await self._registry.revoked(access)
         decision = decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
-        return Ended(job, begun, decision, message_id, free_at(self._clock.now(), self._trips.floor))
+        return Ended(job, begun, decision, message_ids, free_at(self._clock.now(), self._trips.floor))
 
-    async def _content(self, broadcast_id: int) -> dict[str, Any]:
-        found = self._contents.get(broadcast_id)
+    async def _content(self, begun: Begun) -> dict[str, Any]:
+        edition = (begun.broadcast_id, begun.edition)
+        found = self._contents.get(edition)
         if found is None:
             async with self._pool.transaction("content") as tx:
-                found = await broadcasts.content(tx, broadcast_id)
+                found = await broadcasts.content(tx, begun.broadcast_id)
             if len(self._contents) >= _REMEMBERED:
                 self._contents.pop(next(iter(self._contents)))
-            self._contents[broadcast_id] = found
+            self._contents[edition] = found
         return found
 
 
-def _message_id(result: Any) -> int | None:
-    first = result[0] if isinstance(result, list) and result else result
-    return first.get("message_id") if isinstance(first, dict) else None
+def _message_ids(result: Any) -> list[int]:
+    """One, or an album's."""
+    messages = result if isinstance(result, list) else [result]
+    ids = [message.get("message_id") for message in messages if isinstance(message, dict)]
+    return [number for number in ids if isinstance(number, int)]

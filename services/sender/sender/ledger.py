@@ -34,7 +34,7 @@ class Ended:
     job: SendFinalMessage
     begun: Begun
     decision: Decision
-    message_id: int | None
+    message_ids: list[int]
     free_at: datetime
 
 
@@ -44,7 +44,7 @@ class Ledger:
     def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
         self._pool = pool
         self._clock = clock
-        self._owner = owner
+        self.owner = owner
         self._intents = Batch(self._begin, gather=_GATHER)
         self._outcomes = Batch(self._settle, gather=_GATHER)
         self._unused = Batch(self._give_back, gather=_GATHER)
@@ -71,14 +71,16 @@ class Ledger:
 
     async def _begin(self, jobs: list[SendFinalMessage]) -> list[Begun | None]:
         async with self._pool.transaction("intents") as tx:
-            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self._owner)
+            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self.owner)
         begun = {row.delivery_id: row for row in rows}
-        return [begun.get(job.delivery_id) for job in jobs]
+        return [begun.pop(job.delivery_id, None) for job in jobs]  # a job that came twice is begun once
 
     async def _give_back(self, jobs: list[SendFinalMessage]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            await slots.release(tx, [Used(j.delivery_id, j.group_id, j.bot_id, j.slot, now) for j in jobs])
+            used = await deliveries.sending(tx, [j.delivery_id for j in jobs])  # by the same job's other copy
+            back = [Used(j.delivery_id, j.group_id, j.bot_id, j.slot, now) for j in jobs if j.delivery_id not in used]
+            await slots.release(tx, back)
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[Ended]) -> list[None]:
@@ -107,8 +109,15 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
 
 
 def _outcome(ended: Ended) -> Outcome:
-    decision = ended.decision
-    return Outcome(ended.begun.delivery_id, decision.state, ended.message_id, decision.reason, decision.delay)
+    decision, ids = ended.decision, ended.message_ids
+    return Outcome(
+        ended.begun.delivery_id,
+        decision.state,
+        ids[0] if ids else None,
+        decision.reason,
+        decision.delay,
+        ids if len(ids) > 1 else None,
+    )
 
 
 def _used(ended: Ended) -> Used:

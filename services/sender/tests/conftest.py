@@ -27,6 +27,7 @@ from telegram_sim.testing import Simulation
 from tgms.leader import Leader
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
+from tgms.revisions import Revisions
 
 OWNER = "test-sender"
 
@@ -124,7 +125,7 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
 
 @pytest.fixture
 async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
-    """Pacer and reaper under a lease, publishing straight to the handler."""
+    """Pacer, reaper and revisions under a lease, publishing straight to the handler."""
     stop, leader, direct = asyncio.Event(), Leader(db.pool, ttl=5), Direct(fleet.handle)
     publisher: Any = direct
     loops = [
@@ -133,6 +134,7 @@ async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
             leader.run(stop),
             Pacer(db.pool, publisher, leader).run(stop),
             Reaper(db.pool, publisher, leader).run(stop),
+            Revisions(db.pool, leader).run(stop),
         )
     ]
     yield direct

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from common.ids import BotId
@@ -44,6 +45,14 @@ def test_a_group_is_sent_to_once_at_a_time_however_many_broadcasts_want_it() -> 
 def test_a_bots_slots_are_for_its_own_groups() -> None:
     pairs = assign(slots(2, bot=1) + slots(2, bot=2), some(1, range(1), bot=2), turn=0)
     assert [(slot.bot_id, c.bot_id) for slot, c in pairs] == [(2, 2)]
+
+
+def test_a_recall_goes_first_and_an_edit_shares_with_the_sends_of_its_own_broadcast() -> None:
+    sends, edits = some(1, range(50)), [replace(c, revises=True) for c in some(1, range(50, 100))]
+    recall = [replace(c, revises=True) for c in some(2, range(100, 103), priority=10)]
+    chosen = [c for _, c in assign(slots(13), sends + edits + recall, turn=0)]
+    assert [c.broadcast_id for c in chosen[:3]] == [2, 2, 2]
+    assert Counter(c.revises for c in chosen[3:]) == {True: 5, False: 5}
 
 
 @given(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from common.ids import BotId
 from common.records import Begun, Candidate
+from common.store import slots
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 
@@ -21,6 +22,7 @@ class Outcome:
     message_id: int | None = None
     reason: str | None = None
     delay: timedelta = timedelta()
+    message_ids: list[int] | None = None  # an album's
 
 
 async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> int:
@@ -92,15 +94,7 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
 async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
     """Gives each its slot's time, or its group's turn where that is later; the times."""
     ids = [candidate.delivery_id for candidate, _ in chosen]
-    rows = await tx.fetch(
-        """UPDATE group_turns t SET held_by = c.delivery_id
-           FROM unnest($1::bigint[], $2::bigint[]) AS c (group_id, delivery_id) WHERE t.group_id = c.group_id
-           RETURNING t.held_by, t.next_at""",
-        [candidate.group_id for candidate, _ in chosen],
-        ids,
-    )
-    turn = {row["held_by"]: row["next_at"] for row in rows}
-    times = [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
+    times = await slots.take_turns(tx, chosen)
     await tx.execute(
         """UPDATE deliveries d SET state = 'slotted', slot_at = c.slot_at
            FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, slot_at)
@@ -121,7 +115,7 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND bots.bot_id = d.bot_id AND bots.state = 'active'
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown, g.title,
-               g.variables""",
+               g.variables, b.edition""",
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
@@ -129,19 +123,30 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [Begun(**dict(row)) for row in rows]
 
 
+async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
+    """Which of them are at Telegram."""
+    rows = await tx.fetch(
+        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state = 'sending'",
+        list(delivery_ids),
+    )
+    return {row["delivery_id"] for row in rows}
+
+
 async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
     """Each exactly once: a row that is not `sending` any more stays as it is."""
     await tx.execute(
-        """UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id), reason =
-        o.reason,
+        """UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id),
+               message_ids = coalesce(o.message_ids::bigint[], d.message_ids), reason = o.reason,
                not_before = clock_timestamp() + o.delay, owner = NULL,
                settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[])
-               AS o (delivery_id, state, message_id, reason, delay)
+           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[], $6::text[])
+               AS o (delivery_id, state, message_id, reason, delay, message_ids)
            WHERE d.delivery_id = o.delivery_id AND d.state = 'sending'""",
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
         [o.message_id for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
+        # As text, for unnest would take the arrays apart; Telegram's albums have ten messages at most.
+        [None if o.message_ids is None else f"{{{','.join(map(str, o.message_ids))}}}" for o in outcomes],
     )

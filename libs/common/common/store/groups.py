@@ -85,7 +85,10 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
 async def migrate(tx: Tx, old: ChatId, new: ChatId) -> bool:
     """The row gets the supergroup's id, and with it all that points to the row; False where it has it already."""
     status = await tx.execute(
-        "UPDATE groups SET chat_id = $2, kind = 'supergroup', updated_at = now() WHERE chat_id = $1", old, new
+        """UPDATE groups SET chat_id = $2, kind = 'supergroup', migrated_at = now(), updated_at = now()
+           WHERE chat_id = $1""",
+        old,
+        new,
     )
     return bool(status.endswith(" 1"))
 

@@ -59,7 +59,9 @@ async def stuck_slots(tx: Tx, held: timedelta) -> int:
                RETURNING held_by),
            turns AS (
                UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending')))
+                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending'))
+               AND NOT EXISTS (
+                   SELECT 1 FROM revision_items i WHERE i.item_id = t.held_by AND i.state IN ('slotted', 'sending')))
            SELECT count(*) FROM freed""",
         held,
     )

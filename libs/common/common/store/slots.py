@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.ids import BotId
-from common.records import FreeSlot, Turn
+from common.records import Candidate, FreeSlot, Turn
 from common.store.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A slot whose send was answered, and when that send no longer counts in Telegram's one-second window."""
+    """A slot whose send was answered, and when that send no longer counts in Telegram's one-second window.
+
+    `delivery_id` is the holder's: items of revisions are numbered with the deliveries.
+    """
 
     delivery_id: int
     group_id: int
@@ -82,6 +85,19 @@ async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
         turn.holder,
         free_at,
     )
+
+
+async def take_turns(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
+    """Each group is its candidate's until the answer; the slots' times, or the groups' turns where those are later."""
+    rows = await tx.fetch(
+        """UPDATE group_turns t SET held_by = c.holder
+           FROM unnest($1::bigint[], $2::bigint[]) AS c (group_id, holder) WHERE t.group_id = c.group_id
+           RETURNING t.held_by, t.next_at""",
+        [candidate.group_id for candidate, _ in chosen],
+        [candidate.delivery_id for candidate, _ in chosen],
+    )
+    turn = {row["held_by"]: row["next_at"] for row in rows}
+    return [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
 
 
 async def release(tx: Tx, used: Sequence[Used]) -> None:

@@ -17,13 +17,17 @@ class Standing:
     state: State
     bot_ids: list[int] | None
     expired: bool
+    priority: int = 5
+    recalled: bool = False
 
 
 async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing | None:
     """None for one that is not there, or may reach any other bot."""
     row = await tx.fetchrow(
-        """SELECT broadcast_id, state, bot_ids, coalesce(expires_at <= now(), false) AS expired FROM broadcasts
-           WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
+        """SELECT broadcast_id, state, bot_ids, coalesce(expires_at <= now(), false) AS expired, priority,
+               EXISTS (SELECT 1 FROM revisions r
+                   WHERE r.broadcast_id = broadcasts.broadcast_id AND r.kind = 'recall') AS recalled
+           FROM broadcasts WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
         broadcast_id,
         within,
     )

@@ -97,6 +97,18 @@ class Stale(TelegramError):  # noqa: N818 (a fact)
     outcome = "stale"
 
 
+class MessageGone(TelegramError):  # noqa: N818 (a fact)
+    """The message to edit or delete is not there, or not any more."""
+
+    outcome = "message_gone"
+
+
+class MessageFixed(TelegramError):  # noqa: N818 (a fact)
+    """The message is too old, or not the bot's: it can't be changed or deleted."""
+
+    outcome = "message_fixed"
+
+
 class SentDeleted(TelegramError):  # noqa: N818 (a fact)
     """It was sent, and another bot deleted it at once: counts as sent."""
 
@@ -136,6 +148,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
             UserGone,
         ),
         (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
+        (r"message to (delete|edit) not found|MESSAGE_ID_INVALID", MessageGone),
+        (r"message can't be (deleted|edited)|MESSAGE_DELETE_FORBIDDEN|MESSAGE_EDIT_TIME_EXPIRED", MessageFixed),
         (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
@@ -151,6 +165,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
             (
                 r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
                 r"|wrong (remote )?file|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
+                r"|there is no (text|caption) in the message"
             ),
             BadContent,
         ),

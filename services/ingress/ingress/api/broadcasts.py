@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, broadcast_views, broadcasts, pool, steering
+from common.store import audit, broadcast_views, broadcasts, pool, revisions, steering
 from common.store.broadcast_views import DeliveryView
 from common.store.broadcasts import Broadcast, State
 from common.store.steering import Standing
@@ -18,6 +18,7 @@ from pydantic import Field
 
 from ingress.api.fields import BIGINT, Answer, Id, Request
 from ingress.api.pages import Asked, Page
+from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
@@ -54,6 +55,7 @@ class Progress(BroadcastAnswer):
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
     eta_seconds: Annotated[int | None, Field(description="Until the last one is sent; null while it does not run.")]
+    revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
 class DeliveryAnswer(Answer):
@@ -111,6 +113,7 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
         deliveries=tally.by_state,
         rate=tally.rate,
         eta_seconds=_eta(found, tally.remaining),
+        revisions=[shown(revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
 
@@ -209,12 +212,13 @@ def _steering(
 
 
 def _reopens(now: Standing) -> bool:
-    return now.state in {"running", "paused", "done"} and not now.expired
+    return now.state in {"running", "paused", "done"} and not now.expired and not now.recalled
 
 
 def _expect(now: Standing, possible: bool) -> None:  # noqa: FBT001 (reads as a sentence)
     if not possible:
         why = "its time to live is over" if now.expired else f"it is {now.state}"
+        why = "it was recalled" if now.recalled else why
         raise AppError("wrong_state", 409, f"this can't be done with the broadcast: {why}", state=now.state)
 
 

@@ -85,14 +85,16 @@ class _WithButtons(_Message):
         return {"reply_markup": {"inline_keyboard": rows}} if rows else {}
 
 
-class _Captioned(Request):
+class Captioned(Request):
+    """What has a caption, of a file or an album's file."""
+
     caption: Annotated[Text, StringConstraints(min_length=1)] | None = None
     parse_mode: ParseMode | None = None
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
         if self.caption is not None:
-            _fits(self.caption, self.parse_mode, CAPTION_LIMIT)
+            fits(self.caption, self.parse_mode, CAPTION_LIMIT)
         return self
 
 
@@ -106,7 +108,7 @@ class TextMessage(_WithButtons):
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
-        _fits(self.text, self.parse_mode, TEXT_LIMIT)
+        fits(self.text, self.parse_mode, TEXT_LIMIT)
         return self
 
     def call(self) -> tuple[str, dict[str, Any]]:
@@ -116,7 +118,7 @@ class TextMessage(_WithButtons):
         return "sendMessage", params | {"link_preview_options": preview and preview.model_dump(exclude_none=True)}
 
 
-class MediaMessage(_WithButtons, _Captioned):
+class MediaMessage(_WithButtons, Captioned):
     """One file: a file_id of the bot that sends it, or an https address that Telegram fetches."""
 
     type: Literal["photo", "video", "document"]
@@ -142,7 +144,7 @@ class MediaMessage(_WithButtons, _Captioned):
         return f"send{self.type.capitalize()}", params | self._markup()
 
 
-class AlbumItem(_Captioned):
+class AlbumItem(Captioned):
     """A file of an album."""
 
     type: Literal["photo", "video", "document"]
@@ -166,7 +168,7 @@ class AlbumMessage(_Message):
         return "sendMediaGroup", {"media": [item.model_dump(exclude_none=True) for item in self.media]}
 
 
-class CopyMessage(_WithButtons, _Captioned):
+class CopyMessage(_WithButtons, Captioned):
     """A copy of a message that the bots can see, without a link to it."""
 
     type: Literal["copy"]
@@ -182,7 +184,8 @@ class CopyMessage(_WithButtons, _Captioned):
 Message = Annotated[TextMessage | MediaMessage | AlbumMessage | CopyMessage, Field(discriminator="type")]
 
 
-def _fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
+def fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
+    """ValueError for a text that Telegram would not take."""
     seen = markup.visible(text, parse_mode)
     if not seen.strip():
         raise ValueError("nothing is left of it without its markup")

@@ -29,7 +29,7 @@ from ingress.rules import eta
 
 router = APIRouter(prefix="/api", tags=["broadcasts"])
 _AHEAD = timedelta(days=366)  # how far a broadcast may be scheduled
-_LONGEST = 30 * 86400  # seconds to live
+LONGEST_TTL = 30 * 86400  # seconds
 _Ids = Annotated[list[Id], Field(max_length=10_000, default_factory=list)]
 _Tags = Annotated[list[Tag], Field(max_length=100, default_factory=list)]
 
@@ -74,7 +74,7 @@ class SendMessages(Request):
     targets: Recipients
     priority: Annotated[int, Field(ge=0, le=9, description="9 goes first.")] = 5
     send_at: Annotated[AwareDatetime | None, Field(description="Not before; now without, or if past.")] = None
-    ttl_seconds: Annotated[int | None, Field(ge=1, le=_LONGEST, description="What is unsent then expires.")] = None
+    ttl_seconds: Annotated[int | None, Field(ge=1, le=LONGEST_TTL, description="What is unsent then expires.")] = None
     on_unknown: Annotated[
         Literal["report", "resend_once"], Field(description="What follows a send that nobody knows the end of.")
     ] = "report"

@@ -9,8 +9,8 @@ from typing import Final
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
-_MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
-_BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
+MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
+BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
 
 
 # What a refusal says of its group: health and phase.
@@ -45,11 +45,11 @@ def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> De
             return Decision("sent", error.outcome)
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
-            if seconds >= _BOT_WIDE:
+            if seconds >= BOT_WIDE:
                 return Decision("pending", error.outcome, wait, bot_flood=wait)
             return Decision("pending", error.outcome, wait, chat_flood=wait)
         case errors.NotSent():
-            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), _MAX_NOT_SENT)))
+            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), MAX_NOT_SENT)))
         case errors.Unknown():
             if on_unknown == "resend_once" and attempts < 2:
                 return Decision("pending", error.outcome, timedelta(seconds=1))

@@ -30,10 +30,10 @@ def assign(
 def _queue(candidates: list[Candidate], turn: int) -> Iterator[Candidate]:
     """Higher priority first; within one, round and round over its broadcasts."""
     for priority in sorted({c.priority for c in candidates}, reverse=True):
-        lanes: dict[int, list[Candidate]] = defaultdict(list)
+        lanes: dict[tuple[int, bool], list[Candidate]] = defaultdict(list)
         for candidate in candidates:
             if candidate.priority == priority:
-                lanes[candidate.broadcast_id].append(candidate)
+                lanes[candidate.broadcast_id, candidate.revises].append(candidate)
         order = sorted(lanes)
         order = order[turn % len(order) :] + order[: turn % len(order)]
         for place in range(max(map(len, lanes.values()))):
