@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Any, Literal, Self
 
+from common.markup.entities import Marked
+from common.markup.parse import CAPTION_LIMIT, MOST_PARTS
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ingress.api.fields import ChatNumber, Id, Request, Text
 from ingress.rules import links, markup
 from ingress.rules.markup import ParseMode
 
-TEXT_LIMIT, CAPTION_LIMIT = 4096, 1024  # UTF-16 units after the markup is taken out (Bot API)
 _CALLBACK_LIMIT = 64  # bytes
 
 
@@ -92,12 +93,13 @@ class _Captioned(Request):
     @model_validator(mode="after")
     def _understood(self) -> Self:
         if self.caption is not None:
-            _fits(self.caption, self.parse_mode, CAPTION_LIMIT)
+            if markup.length(_read(self.caption, self.parse_mode).text) > CAPTION_LIMIT:
+                raise ValueError(f"longer than {CAPTION_LIMIT} UTF-16 units")
         return self
 
 
 class TextMessage(_WithButtons):
-    """Text; `{{name}}` is the group's variable, `{{title}}` its title."""
+    """Text; `{{name}}` is the group's variable, `{{title}}` its title. A long one becomes up to 20 messages."""
 
     type: Literal["text"]
     text: Annotated[Text, StringConstraints(min_length=1)]
@@ -106,7 +108,10 @@ class TextMessage(_WithButtons):
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
-        _fits(self.text, self.parse_mode, TEXT_LIMIT)
+        marked = _read(self.text, self.parse_mode)
+        parts = markup.most_parts(markup.longest(self.text, marked), len(marked.entities))
+        if parts > MOST_PARTS:
+            raise ValueError(f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible")
         return self
 
     def call(self) -> tuple[str, dict[str, Any]]:
@@ -182,12 +187,11 @@ class CopyMessage(_WithButtons, _Captioned):
 Message = Annotated[TextMessage | MediaMessage | AlbumMessage | CopyMessage, Field(discriminator="type")]
 
 
-def _fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
-    seen = markup.visible(text, parse_mode)
-    if not seen.strip():
+def _read(text: str, parse_mode: ParseMode | None) -> Marked:
+    marked = markup.read(text, parse_mode)
+    if not marked.text.strip():
         raise ValueError("nothing is left of it without its markup")
-    if markup.length(seen) > limit:
-        raise ValueError(f"longer than {limit} UTF-16 units")
+    return marked
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:
