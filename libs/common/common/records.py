@@ -76,6 +76,8 @@ class Candidate:
     bot_id: BotId
     priority: int
     due_at: datetime
+    items: int = 1  # what it counts against the limits
+    slots: int = 1  # of its bot that it needs: as many, or all that the bot has
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Begun:
     on_unknown: str
     title: str
     variables: dict[str, Any]
+    parts_done: int = 0  # messages of it that are confirmed
 
 
 @dataclass(frozen=True, slots=True)

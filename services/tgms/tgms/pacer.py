@@ -78,11 +78,18 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
-            times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+            await slots.hold(tx, [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken])
+            times = await deliveries.assign(tx, [(c, max(slot.free_at for slot in taken)) for taken, c in pairs])
             return [
                 SendFinalMessage(
-                    delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at
+                    delivery_id=c.delivery_id,
+                    group_id=c.group_id,
+                    bot_id=c.bot_id,
+                    slot=taken[0].slot,
+                    slot_at=at,
+                    more_slots=[slot.slot for slot in taken[1:]],
+                    items=c.items,
+                    broadcast_id=c.broadcast_id,
                 )
-                for (slot, c), at in zip(pairs, times, strict=True)
+                for (taken, c), at in zip(pairs, times, strict=True)
             ]
