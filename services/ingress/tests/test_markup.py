@@ -84,7 +84,8 @@ PIECES = [
     "<b>", "</b>", "<i>", "</i>", "<a href='https://a.b'>", "</a>", "<code>", "</code>", "<pre>", "</pre>", "&lt;",
     "&amp",
     "<blockquote>", "</blockquote>", "<blockquote expandable>", "<pre><code class='language-py'>", "</code></pre>",
-    "<a href='tg://user?id=7'>", "&#150;", "&#x1F44D;", "<tg-spoiler>", "</tg-spoiler>", "&", "<", ">", "a", " ", "\n", '"', "'", "/",
+    "<a href='tg://user?id=7'>", "&#150;", "&#x1F44D;",
+    "<tg-spoiler>", "</tg-spoiler>", "&", "<", ">", "a", " ", "\n", '"', "'", "/",
     "=", "👍",
 ]  # fmt: skip
 MARKS = [

@@ -17,6 +17,7 @@ from .api import FIRST, SECOND, Api
 from .test_broadcasts import planned
 
 BODIES: dict[str, Any] = {
+    "upload_media": {},
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
     "resolve_unknown": {"outcome": "resend"},
     "register_group": {"bot_id": FIRST, "chat_id": -4},
@@ -25,7 +26,7 @@ BODIES: dict[str, Any] = {
     "rotate_key": {},
 }
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
-REFUSED_BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
+REFUSED_BEYOND = {"upload_media": 201, "send_messages": 422, "register_group": 422, "make_key": 403}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ async def stage(api: Api) -> dict[str, str]:
     await api.grow(SECOND, 0)
     broadcast_id = await planned(api, [group_id], bot_ids=[FIRST])
     key = await api.make_key("groups:read", bot_ids=[FIRST])
+    key_of_first = await api.make_key("messages:write", bot_ids=[FIRST])
+    uploaded = await api.ask("POST", "/api/media", key=key_of_first, files={"file": ("b.txt", b"secret", "text/plain")})
     return {
+        "{media_id}": str(uploaded.json()["media_id"]),
         "{broadcast_id}": str(broadcast_id),
         "{group_id}": str(group_id),
         "{bot_id}": str(FIRST),
@@ -80,6 +84,8 @@ async def ask(api: Api, operation: Operation, names: dict[str, str], key: str) -
     path = operation.path
     for name, value in names.items():
         path = path.replace(name, value)
+    if operation.name == "upload_media":
+        return await api.ask(operation.method, path, key=key, files={"file": ("a.txt", b"hello", "text/plain")})
     body = BODIES[operation.name] if operation.has_body else None
     return await api.ask(operation.method, path, key=key, json=body)
 

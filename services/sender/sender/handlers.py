@@ -19,7 +19,7 @@ from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
 from sender.ledger import Ended, Ledger
 from sender.media import MediaDesk, MediaGone, Supply
 from sender.rules.outcomes import Decision, Progress, decide
-from sender.rules.parts import Unsendable, calls
+from sender.rules.parts import UnsendableError, calls
 from sender.rules.sources import with_files
 from sender.rules.window import RoundTrips, free_at
 
@@ -33,7 +33,7 @@ _FORGOTTEN_AT_MOST = 3  # attempts after which a refused file is the message's o
 class Deliveries:
     """The handler of group_message_queue; a job whose row says something else is stale and dropped."""
 
-    def __init__(  # noqa: PLR0913 (what it is made of)
+    def __init__(
         self,
         pool: Pool,
         api: BotApi,
@@ -96,7 +96,7 @@ class Deliveries:
     ) -> None:
         try:
             parts = calls(content, begun)
-        except Unsendable as reason:
+        except UnsendableError as reason:
             await self._ledger.settle(self._ended(job, begun, Decision("failed", str(reason))))
             return
         if begun.parts_done >= len(parts):  # a newer version of this program makes fewer of it

@@ -36,7 +36,7 @@ class Ended:
     decision: Decision
     message_ids: tuple[int, ...]
     free_at: datetime
-    progress: Progress = Progress()
+    progress: Progress
 
 
 class Ledger:

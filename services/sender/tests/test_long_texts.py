@@ -14,7 +14,8 @@ from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
 
 pytestmark = pytest.mark.timeout(60)
-LONG = "\n\n".join(f"{number}: " + "word " * 500 for number in range(4))  # four messages: two paragraphs are too long for one
+# Four messages: two paragraphs are too long for one.
+LONG = "\n\n".join(f"{number}: " + "word " * 500 for number in range(4))
 MARKED = {"method": "sendMessage", "params": {"text": f"<b>{{{{title}}}}</b>\n\n<i>{LONG}</i>", "parse_mode": "HTML"}}
 
 

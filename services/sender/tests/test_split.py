@@ -13,7 +13,7 @@ from common.records import Begun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingress.rules import markup
-from sender.rules.parts import Unsendable, calls
+from sender.rules.parts import UnsendableError, calls
 from sender.rules.split import split
 
 LETTERS = [
@@ -70,7 +70,7 @@ def test_parts_are_the_text_and_fit_and_keep_every_mark(marked: Marked, limit: i
         assert 0 < length(part.text) <= limit
         for entity in part.entities:
             assert entity.offset >= 0
-            assert 0 < entity.length
+            assert entity.length > 0
             assert entity.end <= length(part.text)
 
 
@@ -169,9 +169,30 @@ def test_what_a_variable_makes_too_long_is_split_too() -> None:
 
 def test_too_many_parts_and_broken_markup_are_said_without_the_text() -> None:
     for text, mode in (("secret " * 20_000, None), (">*{{x}}*" + "a" * 5000, "MarkdownV2")):
-        with pytest.raises(Unsendable) as found:
+        with pytest.raises(UnsendableError) as found:
             calls(content(text, parse_mode=mode), begun(x="secret\nsecret"))
         assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "values"),
+    [
+        (content("<b>{{x}}</b>", parse_mode="HTML"), {}),
+        (content(">*{{x}}*", parse_mode="MarkdownV2"), {"x": "a\nb"}),
+        ({"method": "sendPhoto", "params": {"photo": "x", "caption": "{{x}}"}}, {"x": "secret" * 200}),
+        (
+            {"method": "sendMediaGroup", "params": {"media": [{"type": "photo", "media": "x", "caption": "{{x}}"}]}},
+            {"x": "secret" * 200},
+        ),
+    ],
+)
+def test_what_only_one_groups_values_break_is_said_of_that_group(
+    message: dict[str, object], values: dict[str, str]
+) -> None:
+    with pytest.raises(UnsendableError) as found:
+        calls(message, begun(**values))
+    assert "secret" not in str(found.value)
+    assert len(calls(message, begun(x="fine"))) == 1
 
 
 def test_parts_that_show_nothing_are_left_out() -> None:

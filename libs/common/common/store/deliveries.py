@@ -147,7 +147,8 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
     """
     await tx.execute(
         """UPDATE deliveries d SET state = o.state, message_id = coalesce(d.message_id, o.message_ids[1]),
-               message_ids = d.message_ids || o.message_ids, parts = o.parts, parts_done = o.parts_done, filled = o.filled,
+               message_ids = d.message_ids || o.message_ids, parts = o.parts, parts_done = o.parts_done,
+               filled = o.filled,
                attempts = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN 0 ELSE d.attempts END,
                not_before = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN to_timestamp(-1)
                                  ELSE clock_timestamp() + o.delay END,

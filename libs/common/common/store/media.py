@@ -85,6 +85,19 @@ async def find(tx: Tx, ids: Sequence[int], within: list[int] | None = None) -> d
     return {row["media_id"]: Media(**dict(row)) for row in rows}
 
 
+async def page(tx: Tx, *, within: list[int] | None, before_id: int, limit: int) -> list[Media]:
+    """The newest first."""
+    rows = await tx.fetch(
+        """SELECT media_id, digest, name, mime, size, created_at, expires_at FROM media
+           WHERE media_id < $1 AND expires_at > now() AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
+           ORDER BY media_id DESC LIMIT $3""",
+        before_id,
+        within,
+        limit,
+    )
+    return [Media(**dict(found)) for found in rows]
+
+
 async def row(tx: Tx, media_id: int) -> Media | None:
     """Also of an expired one, as long as it is kept: an open broadcast may need it."""
     found = await tx.fetchrow(

@@ -15,7 +15,7 @@ from common.store.pool import Tx
 class Used:
     """Slots whose send was answered, and when that send no longer counts in Telegram's one-second window.
 
-    `items` is what it counts for the group: an album each of its items, and the next may follow a second for each later.
+    `items` is what it counts for the group, an album each of its own: the next may follow a second for each later.
     """
 
     delivery_id: int

@@ -154,7 +154,10 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         ),
         (r"message to be replied not found|reply message not found", ReplyGone),
         (
-            r"wrong (remote )?file|wrong type of (the )?(file|web page)|failed to get HTTP URL|FILE_REFERENCE_\w+|FILE_ID_INVALID",
+            (
+                r"wrong (remote )?file|wrong type of (the )?(file|web page)|failed to get HTTP URL"
+                r"|FILE_REFERENCE_\w+|FILE_ID_INVALID"
+            ),
             WrongFile,
         ),
         (
