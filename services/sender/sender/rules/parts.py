@@ -22,7 +22,7 @@ class UnsendableError(ValueError):
 def calls(content: dict[str, Any], delivery: Begun) -> list[Call]:
     """In order. Buttons are under the last part, the chosen preview is in the first, and only the first one rings.
 
-    UnsendableError for what the door could not see, for it knows no values: such a group is no reason to stop the others.
+    UnsendableError for what the door could not see, for it knows no values: no reason to stop the other groups.
     """
     method, params = render(content, delivery)
     if method != "sendMessage":
