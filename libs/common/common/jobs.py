@@ -102,6 +102,9 @@ class SendFinalMessage(Job):
     bot_id: BotId
     slot: int
     slot_at: AwareDatetime  # by the database's clock
+    more_slots: list[int] = []  # of an album, which counts each of its items
+    items: int = 1
+    broadcast_id: int = 0  # unknown to an older brain
 
 
 class ReviseMessage(Job):

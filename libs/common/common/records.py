@@ -80,6 +80,8 @@ class Candidate:
     priority: int
     due_at: datetime
     revises: bool = False
+    items: int = 1  # what it counts against the limits
+    slots: int = 1  # of its bot that it needs: as many, or all that the bot has
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Begun:
     title: str
     variables: dict[str, Any]
     edition: int = 0
+    parts_done: int = 0  # messages of it that are confirmed
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ SCHEDULE = {
     "targets": {"all": True},
 }
 BODIES: dict[str, Any] = {
+    "upload_media": {},
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
     "resolve_unknown": {"outcome": "resend"},
     "edit_broadcast": {"edit": {"type": "text", "text": "y"}},
@@ -38,7 +39,7 @@ BODIES: dict[str, Any] = {
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
 AFTER_CANCEL |= {"edit_broadcast"}  # or recalled
 BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
-BEYOND |= {"make_schedule": 201, "preview_schedule": 200}  # of its own groups, and of nobody's
+BEYOND |= {"make_schedule": 201, "preview_schedule": 200, "upload_media": 201}  # of its own groups, and of nobody's
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ async def stage(api: Api) -> dict[str, str]:
     schedule = (await api.ask("POST", "/api/schedules", key=own, json=SCHEDULE)).json()
     async with api.db.transaction() as tx:
         revision_id = await revisions.create(tx, broadcast_id, "edit", priority=5, content={}, created_by="key:test")
+    key_of_first = await api.make_key("messages:write", bot_ids=[FIRST])
+    uploaded = await api.ask("POST", "/api/media", key=key_of_first, files={"file": ("b.txt", b"secret", "text/plain")})
     return {
+        "{media_id}": str(uploaded.json()["media_id"]),
         "{broadcast_id}": str(broadcast_id),
         "{revision_id}": str(revision_id),
         "{schedule_id}": str(schedule["schedule_id"]),
@@ -99,6 +103,8 @@ async def ask(api: Api, operation: Operation, names: dict[str, str], key: str) -
     path = operation.path
     for name, value in names.items():
         path = path.replace(name, value)
+    if operation.name == "upload_media":
+        return await api.ask(operation.method, path, key=key, files={"file": ("a.txt", b"hello", "text/plain")})
     body = BODIES[operation.name] if operation.has_body else None
     return await api.ask(operation.method, path, key=key, json=body)
 

@@ -20,6 +20,7 @@ from common.telegram.secrets import TokenVault
 from sender import heartbeat
 from sender.handlers import Deliveries
 from sender.ledger import Ledger
+from sender.media import MediaDesk
 from sender.settings import SenderSettings
 
 
@@ -33,7 +34,8 @@ async def main() -> None:
         )
         clock = DatabaseClock(worker.pool)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner))
+        desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
+        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner), desk)
         try:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(heartbeat.run(worker.stop, worker.pool, owner), name="heartbeat")

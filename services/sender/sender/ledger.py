@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.batch import Batch
 from common.dbclock import DatabaseClock
@@ -20,7 +20,7 @@ from common.store.pool import Pool, Tx
 from common.store.slots import Used
 from common.telemetry.redact import describe
 
-from sender.rules.outcomes import Decision
+from sender.rules.outcomes import Decision, Progress, onward
 
 _GATHER = 0.004  # seconds
 _AGAIN = 0.5  # seconds between attempts to write an outcome
@@ -34,8 +34,9 @@ class Ended:
     job: SendFinalMessage
     begun: Begun
     decision: Decision
-    message_ids: list[int]
+    message_ids: tuple[int, ...]
     free_at: datetime
+    progress: Progress
 
 
 class Ledger:
@@ -55,6 +56,12 @@ class Ledger:
         if begun is None:
             await self._unused.submit(job)
         return begun
+
+    async def put_off(self, job: SendFinalMessage, delay: timedelta) -> None:
+        """Nothing was begun: the delivery waits for another slot, and this one is free."""
+        async with self._pool.transaction("put off") as tx:
+            await deliveries.put_off(tx, [(job.delivery_id, job.slot_at)], delay)
+        await self._unused.submit(job)
 
     async def settle(self, ended: Ended) -> None:
         """Until it is written: this process alone knows how the attempt ended."""
@@ -78,9 +85,8 @@ class Ledger:
     async def _give_back(self, jobs: list[SendFinalMessage]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            used = await deliveries.sending(tx, [j.delivery_id for j in jobs])  # by the same job's other copy
-            back = [Used(j.delivery_id, j.group_id, j.bot_id, j.slot, now) for j in jobs if j.delivery_id not in used]
-            await slots.release(tx, back)
+            used = await deliveries.sending(tx, [job.delivery_id for job in jobs])  # by the same job's other copy
+            await slots.release(tx, [_slots(job, now, items=0) for job in jobs if job.delivery_id not in used])
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[Ended]) -> list[None]:
@@ -109,20 +115,27 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
 
 
 def _outcome(ended: Ended) -> Outcome:
-    decision, ids = ended.decision, ended.message_ids
+    begun, progress = ended.begun, ended.progress
+    decision, done = onward(ended.decision, progress)
+    filled = {"title": begun.title, "variables": begun.variables} if progress.parts > 1 else None
     return Outcome(
-        ended.begun.delivery_id,
+        begun.delivery_id,
         decision.state,
-        ids[0] if ids else None,
+        ended.message_ids,
         decision.reason,
         decision.delay,
-        ids if len(ids) > 1 else None,
+        progress.parts,
+        done,
+        filled,
     )
 
 
 def _used(ended: Ended) -> Used:
-    job = ended.job
-    return Used(job.delivery_id, job.group_id, BotId(job.bot_id), job.slot, ended.free_at)
+    return _slots(ended.job, ended.free_at, items=ended.job.items)
+
+
+def _slots(job: SendFinalMessage, free_at: datetime, *, items: int) -> Used:
+    return Used(job.delivery_id, job.group_id, BotId(job.bot_id), [job.slot, *job.more_slots], free_at, items)
 
 
 def _note(ended: Ended) -> Note:

@@ -80,11 +80,11 @@ class Revisions:
         if item is None:
             await self._unused.submit(job)
             return
-        verdict = revising.before(item)
+        content = await self._content(item)
+        verdict = revising.before(item, content)
         if verdict is not None:
             await self._write(_Ended(job, item, verdict, self._clock.now()))
             return
-        content = await self._content(item)
         await self._clock.sleep_until(job.slot_at)
         verdict = await self._call(access, content, item)
         await self._write(_Ended(job, item, verdict, free_at(self._clock.now(), self._trips.floor)))
@@ -165,4 +165,4 @@ def _outcome(ended: _Ended) -> ItemOutcome:
 
 
 def _used(job: ReviseMessage, free: datetime) -> Used:
-    return Used(job.item_id, job.group_id, job.bot_id, job.slot, free)
+    return Used(job.item_id, job.group_id, job.bot_id, [job.slot], free)

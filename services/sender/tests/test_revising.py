@@ -35,8 +35,11 @@ def test_an_edit_is_each_groups_own() -> None:
 
 
 def test_what_is_known_before_is_not_asked() -> None:
-    assert before(item()) is None
-    moved, late = before(item(moved=True, late=True)), before(item(late=True))
+    assert before(item(), {}) is None
+    moved, late = before(item(moved=True, late=True), {}), before(item(late=True), {})
+    text = {"method": "editMessageText"}
+    assert before(item(message_ids=[1]), text) is None
+    assert before(item(message_ids=[1, 2]), text) == Verdict("failed", "it was sent in several messages")
     assert moved is not None
     assert late is not None
     assert [(moved.state, moved.reason), (late.state, late.reason)] == [("failed", MOVED), ("not_recallable", TOO_OLD)]

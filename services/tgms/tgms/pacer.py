@@ -9,7 +9,8 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
@@ -27,6 +28,7 @@ from tgms.rules.assign import assign
 TICK = 0.05  # seconds
 AHEAD = timedelta(milliseconds=150)  # how early a delivery is on the queue; a reply may take what is free later
 _log = logging.getLogger(__name__)
+Pair: TypeAlias = tuple[list[FreeSlot], Candidate]
 
 
 class Pacer:
@@ -77,30 +79,43 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
+            await slots.hold(tx, [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken])
             sends = [pair for pair in pairs if not pair[1].revises]
             revisions = [pair for pair in pairs if pair[1].revises]
             return [*await _sends(tx, sends), *await _revisions(tx, revisions)]
 
 
-async def _sends(tx: Tx, pairs: list[tuple[FreeSlot, Candidate]]) -> list[SendFinalMessage]:
+async def _sends(tx: Tx, pairs: list[Pair]) -> list[SendFinalMessage]:
     if not pairs:
         return []
-    times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+    times = await deliveries.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
     return [
-        SendFinalMessage(delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at)
-        for (slot, c), at in zip(pairs, times, strict=True)
+        SendFinalMessage(
+            delivery_id=c.delivery_id,
+            group_id=c.group_id,
+            bot_id=c.bot_id,
+            slot=taken[0].slot,
+            slot_at=at,
+            more_slots=[slot.slot for slot in taken[1:]],
+            items=c.items,
+            broadcast_id=c.broadcast_id,
+        )
+        for (taken, c), at in zip(pairs, times, strict=True)
     ]
 
 
-async def _revisions(tx: Tx, pairs: list[tuple[FreeSlot, Candidate]]) -> list[ReviseMessage]:
+async def _revisions(tx: Tx, pairs: list[Pair]) -> list[ReviseMessage]:
     if not pairs:
         return []
-    times = await revision_items.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+    times = await revision_items.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
     return [
-        ReviseMessage(item_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at)
-        for (slot, c), at in zip(pairs, times, strict=True)
+        ReviseMessage(item_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=taken[0].slot, slot_at=at)
+        for (taken, c), at in zip(pairs, times, strict=True)
     ]
+
+
+def _latest(taken: list[FreeSlot]) -> datetime:
+    return max(slot.free_at for slot in taken)
 
 
 def _job_id(job: SendFinalMessage | ReviseMessage) -> JobId:

@@ -85,7 +85,8 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND d.delivery_id = i.delivery_id AND bots.bot_id = i.bot_id AND bots.state = 'active'
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts,
-               coalesce(d.message_ids, ARRAY[d.message_id]) AS message_ids, g.title, g.variables,
+               CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,
+               g.title, g.variables,
                coalesce(g.migrated_at >= d.settled_at, false) AS moved,
                coalesce(i.deadline <= clock_timestamp(), false) AS late""",
         [item_id for item_id, _ in jobs],

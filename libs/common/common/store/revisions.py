@@ -120,7 +120,8 @@ async def plan(tx: Tx, revision_id: int, *, limit: int) -> int:
                    CASE WHEN r.kind = 'recall' THEN d.settled_at + $3::interval END AS deadline,
                    CASE WHEN d.state = 'unknown' THEN 'nobody knows whether it was sent'
                        WHEN d.message_id IS NULL THEN 'its message id is not known'
-                       WHEN r.kind = 'recall' AND r.album AND d.message_ids IS NULL THEN 'its message ids are not known'
+                       WHEN r.kind = 'recall' AND r.album AND cardinality(d.message_ids) = 0
+                           THEN 'its message ids are not known'
                        WHEN g.migrated_at >= d.settled_at THEN 'the group became a supergroup since' END AS refusal
                FROM r JOIN deliveries d USING (broadcast_id) JOIN groups g USING (group_id)
                WHERE d.group_id > r.planned_to AND d.state IN ('sent', 'unknown')

@@ -79,6 +79,12 @@ class BadContent(TelegramError):  # noqa: N818 (a fact)
     outcome = "content"
 
 
+class WrongFile(BadContent):
+    """Telegram does not know this file, or could not fetch it from its address."""
+
+    outcome = "file"
+
+
 class ReplyGone(TelegramError):  # noqa: N818 (a fact)
     """The message to reply to is not there."""
 
@@ -163,9 +169,17 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         (r"message to be replied not found|reply message not found", ReplyGone),
         (
             (
+                r"wrong (remote )?file|wrong type of (the )?(file|web page)|failed to get HTTP URL"
+                r"|FILE_REFERENCE_\w+|FILE_ID_INVALID"
+            ),
+            WrongFile,
+        ),
+        (
+            (
                 r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
-                r"|wrong (remote )?file|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
                 r"|there is no (text|caption) in the message"
+                r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
+                r"|PHOTO_\w+|IMAGE_PROCESS_FAILED|file is too big|Too Large|file must be non-empty"
             ),
             BadContent,
         ),

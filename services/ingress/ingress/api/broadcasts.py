@@ -67,7 +67,10 @@ class DeliveryAnswer(Answer):
     title: str
     state: DeliveryState
     attempts: int
-    message_id: int | None
+    message_id: Annotated[int | None, Field(description="The first of `message_ids`.")]
+    message_ids: Annotated[list[int], Field(description="Of all its parts, or of an album's items, as far as known.")]
+    parts: Annotated[int, Field(description="Messages that it takes; 1 until the first of several was sent.")]
+    parts_done: Annotated[int, Field(description="Those that are sent: they are not sent again.")]
     link: str | None
     error: Annotated[str | None, Field(description="Why it is not sent, or what else is to be said of it.")]
     settled_at: datetime | None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
+from common.markup.parse import TEXT_LIMIT
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from ingress.api.content import TEXT_LIMIT, Button, Captioned, LinkPreview, fits
+from ingress.api.content import Button, Captioned, LinkPreview, fits
 from ingress.api.fields import Request, Text
 from ingress.rules.markup import ParseMode
 

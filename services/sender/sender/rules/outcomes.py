@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -21,6 +21,14 @@ _GROUP: Final[dict[type[TelegramError], tuple[str | None, str | None]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """Which of a delivery's messages an attempt was for, counted from 0."""
+
+    part: int = 0
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """`state` is the delivery's; the rest says what else follows, and nothing where it is empty."""
 
@@ -34,6 +42,15 @@ class Decision:
     bot_flood: timedelta | None = None
     migrated_to: int | None = None
     pause: bool = False
+
+
+def onward(decision: Decision, progress: Progress) -> tuple[Decision, int]:
+    """With how many parts are done after it: what was sent of several parts is `pending` again for the next."""
+    if decision.state != "sent":
+        return decision, progress.part
+    if progress.part + 1 < progress.parts:
+        decision = replace(decision, state="pending", delay=timedelta())
+    return decision, progress.part + 1
 
 
 def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> Decision:  # noqa: C901 (table E, row by row)

@@ -13,6 +13,7 @@ from common.telegram.errors import TelegramError
 from sender.rules.outcomes import BOT_WIDE, MAX_NOT_SENT
 from sender.rules.render import filled
 
+PARTS = "it was sent in several messages"  # another text would be cut elsewhere
 TOO_OLD, MOVED = "older than 48 hours", "the group became a supergroup since"
 
 
@@ -41,8 +42,10 @@ def call(content: dict[str, Any], item: BegunItem) -> tuple[str, dict[str, Any]]
     return "deleteMessage", {"chat_id": item.chat_id, "message_id": first}
 
 
-def before(item: BegunItem) -> Verdict | None:
+def before(item: BegunItem, content: dict[str, Any]) -> Verdict | None:
     """What is known without asking Telegram. In a group that moved, the number names somebody else's message."""
+    if content.get("method") == "editMessageText" and len(item.message_ids) > 1:
+        return Verdict("failed", PARTS)
     if item.moved:
         return Verdict("failed", MOVED)
     if item.late:

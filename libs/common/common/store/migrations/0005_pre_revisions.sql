@@ -1,7 +1,7 @@
 -- What operators do with a broadcast after it was sent (recall, edit), and broadcasts that come again and again. Expand only.
 
 ALTER TABLE broadcasts ADD COLUMN edition int NOT NULL DEFAULT 0;   -- grows with each edit of the content
-ALTER TABLE deliveries ADD COLUMN message_ids bigint[];             -- all of an album's; none for a single message
+ALTER TABLE deliveries ADD COLUMN message_ids bigint[] NOT NULL DEFAULT '{}';   -- of all its parts, or of an album's items
 ALTER TABLE groups ADD COLUMN migrated_at timestamptz;              -- message ids from before it are another chat's
 
 CREATE TABLE revisions (
