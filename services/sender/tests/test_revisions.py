@@ -14,6 +14,7 @@ from common.store.broadcasts import Targets
 from common.store.revisions import Kind, Revision
 from common.testing.polling import eventually
 from sender.ledger import Ledger
+from sender.media import MediaDesk
 
 from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
@@ -137,7 +138,12 @@ async def test_a_sender_that_dies_in_the_middle_loses_nothing(fleet: Fleet, brai
         await tx.execute("UPDATE workers SET beat_at = now() - interval '1 min'")
         await reaping.beat(tx, "another-sender")
     brain.handle = type(handle)(
-        fleet.db.pool, handle._api, handle._registry, clock, Ledger(fleet.db.pool, clock, "another-sender")
+        fleet.db.pool,
+        handle._api,
+        handle._registry,
+        clock,
+        Ledger(fleet.db.pool, clock, "another-sender"),
+        MediaDesk(fleet.db.pool, "another-sender", timeout=2),
     )
     revision = await ended(fleet, broadcast_id, revision_id)
     assert revision.items == {"done": 40}
