@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final, Self
@@ -31,6 +32,7 @@ class Client:
     def __init__(self, settings: Settings, note: Callable[[str], None]) -> None:
         self._note = note
         self._url = settings.url
+        self._tries = settings.tries
         headers = {"Authorization": f"Bearer {settings.key}", "Accept": "application/json"}
         timeout = httpx.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout))
         self._http = httpx.Client(base_url=settings.url, headers=headers, timeout=timeout)
@@ -90,6 +92,7 @@ class Client:
         parameters: Parameters | None = None,
     ) -> Document:
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        policy = policy if self._tries is None else replace(policy, tries=self._tries)
         tried, uncertain = 0, False
         while True:
             tried += 1

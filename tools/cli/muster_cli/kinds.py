@@ -7,11 +7,11 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-_DURATION: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?")
-_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_DURATION: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", re.ASCII)
+_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _BUTTON: Final = re.compile(r"(?P<text>.+?)\s*=\s*(?P<url>(?:https?|tg)://\S+)", re.DOTALL)
-_CHAT: Final = re.compile(r"(-?\d{1,19}):(\d{1,19})")
-_LINK: Final = re.compile(r"https://t\.me/c/(\d{1,13})/(?:\d+/)?(\d{1,19})/?")
+_CHAT: Final = re.compile(r"(-?\d{1,19}):(\d{1,19})", re.ASCII)
+_LINK: Final = re.compile(r"https://t\.me/c/(\d{1,13})/(?:\d+/)?(\d{1,19})/?", re.ASCII)
 _VARIABLE: Final = re.compile(r"([a-z_][a-z0-9_]{0,31})=(.*)", re.DOTALL)
 _OF_ALL_CHANNELS: Final = 10**12  # Bot API: a supergroup's id is -10^12 less the number in its links
 
@@ -128,6 +128,14 @@ def count(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value):
         raise ArgumentTypeError(f"{value!r} is no number")
     return int(value)
+
+
+def tries(value: str) -> int:
+    """From 1."""
+    found = count(value)
+    if not 1 <= found <= 1000:
+        raise ArgumentTypeError("is 1 to 1000")
+    return found
 
 
 def seconds(value: str) -> float:

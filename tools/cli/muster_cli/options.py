@@ -38,6 +38,13 @@ def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     add("--url", None, metavar="URL", help="the API's address, in place of MUSTER_URL")
     add("--key-file", None, type=Path, metavar="PATH", help="holds the API key, in place of MUSTER_API_KEY")
     add("--timeout", 30.0, type=kinds.seconds, metavar="SECONDS", help="for one answer (30)")
+    add(
+        "--tries",
+        None,
+        type=kinds.tries,
+        metavar="N",
+        help="of one request where a further one is safe (5; watching 25)",
+    )
     add("--json", False, action="store_true", help="one document, or one a line for lists; errors too, on stderr")
 
 

@@ -24,6 +24,7 @@ class Settings:
     url: str
     key: str = field(repr=False)
     timeout: float = 30.0  # seconds for one answer
+    tries: int | None = None  # of one request; None: as the verb has it
 
     @property
     def key_id(self) -> str:
@@ -39,7 +40,12 @@ class Settings:
 
 def load(options: Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
     """Failure that says which one is missing or can't be used, never what it holds."""
-    return Settings(_url(options.url or environment.get("MUSTER_URL", "")), _key(options, environment), options.timeout)
+    return Settings(
+        _url(options.url or environment.get("MUSTER_URL", "")),
+        _key(options, environment),
+        options.timeout,
+        options.tries,
+    )
 
 
 def _url(text: str) -> str:

@@ -98,7 +98,8 @@ def _run(context: Context) -> int:
 
 
 def _check(context: Context) -> None:
-    """A repeated command may be late; a new one for the past is a slip of the hand."""
+    """Before standard input is read. A repeated command may be late; a new one for the past is a slip of the hand."""
+    message.targets(context.options)
     at = context.options.at
     if at is not None and at < datetime.now(UTC) and context.options.idempotency_key is None:
         raise usage(f"--at is past: {figures.shown(at)}")
