@@ -19,8 +19,7 @@ from common.testing.polling import eventually
 from common.testing.postgres import Database
 from common.testing.tcp_proxy import TcpProxy
 from ingress.app import create_app
-
-from .operator import Operator, environment
+from muster_cli.testing import Operator, environment
 
 FIRST, SECOND = BotId(111111), BotId(222222)
 _HEADS = {"method": "sendMessage", "params": {"text": "hello"}}

@@ -1,4 +1,4 @@
-"""An operator at a machine of their own: `muster` as a process, in a pipe or on a real terminal."""
+"""For tests: an operator at a machine of their own, with `muster` as a process in a pipe or on a real terminal."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class Terminal:
                 self._more.clear()
                 await self._more.wait()
 
-    async def ended(self) -> int:
+    async def ended(self, *, within: float = _WITHIN) -> int:
         """The exit code."""
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(within):
             return await self.process.wait()
 
     def read(self) -> None:
@@ -87,11 +87,13 @@ class Operator:
 
     environment: dict[str, str]
 
-    async def muster(self, *words: str, given: str | bytes | None = None, **variables: str) -> Done:
+    async def muster(
+        self, *words: str, within: float = _WITHIN, given: str | bytes | None = None, **variables: str
+    ) -> Done:
         """To its end; without `given`, standard input is empty."""
         process = await self.start(*words, **variables)
         content = given.encode() if isinstance(given, str) else given or b""
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(within):
             out, err = await process.communicate(content)
         return Done(process.returncode or 0, out.decode(), err.decode())
 
