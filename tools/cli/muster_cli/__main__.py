@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -34,6 +35,9 @@ def main() -> None:
 
 def run(words: Sequence[str]) -> int:
     """The exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a group's title may hold what this machine can't show
     given = parser().parse_args(_bound(words))
     screen = Screen(as_json=given.json)
     try:

@@ -51,18 +51,20 @@ class Client:
         """A list's items, page after page; `limit` of them or all."""
         return islice(self._pages(path, parameters or {}, min(limit or _PAGE, _PAGE)), limit)
 
-    def post(
-        self, path: str, body: Document | None = None, *, key: str | None = None, parameters: Parameters | None = None
-    ) -> Document:
+    def post(self, path: str, body: Document | None = None, *, key: str | None = None) -> Document:
         """Once, however often it is tried: under this Idempotency-Key, or one made for it. A Failure tells it."""
         used = key or new_key()
         headers = {"Idempotency-Key": used}
         try:
-            return self._ask("POST", path, Policy(repeatable=True), body=body, headers=headers, parameters=parameters)
+            return self._ask("POST", path, Policy(repeatable=True), body=body, headers=headers)
         except KeyboardInterrupt:
             raise problems.lost(Failure(INTERRUPTED, "interrupted before the answer"), used) from None
         except Failure as failure:
             raise problems.lost(failure, used) if failure.uncertain else failure from None
+
+    def preview(self, path: str, body: Document, parameters: Parameters) -> Document:
+        """A POST that changes nothing."""
+        return self._ask("POST", path, Policy(repeatable=True), body=body, parameters=parameters)
 
     def post_unkept(self, path: str, body: Document) -> Document:
         """For what the API keeps no answer of: tried again only where nothing can have happened."""
@@ -70,7 +72,12 @@ class Client:
 
     def change(self, method: str, path: str, body: Document | None = None) -> Document:
         """PATCH or DELETE, which say how a thing shall be: twice is once."""
-        return self._ask(method, path, Policy(repeatable=True), body=body)
+        try:
+            return self._ask(method, path, Policy(repeatable=True), body=body)
+        except Failure as failure:
+            if failure.uncertain:
+                failure.hints.append("it is not known whether this has taken effect; repeat the command: twice is once")
+            raise
 
     def _pages(self, path: str, parameters: Parameters, size: int) -> Iterator[Document]:
         cursor: str | None = None

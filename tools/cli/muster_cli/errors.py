@@ -11,6 +11,7 @@ USAGE: Final = 2  # wrong options, missing settings, or not confirmed
 UNREACHABLE: Final = 3  # no answer, or one that says "come back later"
 INCOMPLETE: Final = 4  # a broadcast has ended, and not everybody has got it
 INTERRUPTED: Final = 130  # Ctrl-C, as shells count
+KINDS: Final = {REFUSED: "refused", USAGE: "usage", UNREACHABLE: "unreachable", INTERRUPTED: "interrupted"}
 
 
 @dataclass

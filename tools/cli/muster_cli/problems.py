@@ -20,6 +20,7 @@ _HINTS: Final = {
     "bot_not_found": "muster bots list",
     "unknown_bot": "muster bots list",
     "key_not_found": "muster keys list",
+    "idempotency_in_progress": "it is still at work: repeat the same command in a moment",
     "idempotency_key_reused": "the key belongs to another request: repeat that one exactly, or leave the option out",
 }
 
@@ -34,6 +35,8 @@ def refusal(status: int, document: dict[str, Any], trace_id: str | None) -> Fail
     hints = [*_places(document), *_reasons(document)]
     if document.get("code") in _HINTS:
         hints.append(_HINTS[document["code"]])
+    if "retry_after" in document:
+        hints.append(f"come back in {clean(document['retry_after'])} s")
     if trace:
         hints.append(f"trace id {clean(trace)}")
     return Failure(UNREACHABLE if status in _AWAY else REFUSED, message, facts, hints)
@@ -49,8 +52,7 @@ def silence(url: str, error: httpx.RequestError, *, uncertain: bool) -> Failure:
         case _:
             what = "the connection broke before the answer"
     why = f" ({clean(error)})" if str(error) and not isinstance(error, httpx.TimeoutException) else ""
-    facts = {"error": "unreachable", "uncertain": uncertain}
-    return Failure(UNREACHABLE, f"{url}: {what}{why}", facts, uncertain=uncertain)
+    return Failure(UNREACHABLE, f"{url}: {what}{why}", uncertain=uncertain)
 
 
 def stranger(url: str, what: str) -> Failure:

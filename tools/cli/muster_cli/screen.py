@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muster_cli.clean import clean
-from muster_cli.errors import OK, Failure, usage
+from muster_cli.errors import KINDS, OK, Failure, usage
 
 _UNBOUND = 100_000  # columns of a file or a pipe
 
@@ -92,7 +92,11 @@ class Screen:
     def failure(self, failure: Failure) -> None:
         """Why there is no result."""
         if self.as_json:
-            facts = {"error": "refused", "message": failure.message, "hints": failure.hints} | failure.facts
+            facts = {
+                "error": KINDS.get(failure.exit_code, "refused"),
+                "message": failure.message,
+                "hints": failure.hints,
+            } | failure.facts
             sys.stderr.write(json.dumps({**facts, "exit_code": failure.exit_code}) + "\n")
             return
         self._notes.print(Text.assemble(("muster: ", "bold red"), clean(failure.message)), soft_wrap=True)

@@ -27,7 +27,7 @@ def watch(context: Context, broadcast_id: int, interval: float) -> int:
         last = _follow(context, broadcast_id, interval)
     except KeyboardInterrupt:
         hints = [f"the broadcast goes on; muster broadcasts watch {broadcast_id}"]
-        raise Failure(INTERRUPTED, "interrupted", {"error": "interrupted"}, hints) from None
+        raise Failure(INTERRUPTED, "interrupted", hints=hints) from None
     if not context.screen.as_json:
         for step in last.next_steps():
             context.screen.note(f"next: {step}")

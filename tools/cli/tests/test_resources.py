@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -113,6 +114,25 @@ async def test_the_group_that_was_refused_is_named_and_those_before_it(world: Wo
 async def test_settings_that_make_no_sense(world: World, words: list[str]) -> None:
     done = await world.operator.muster("groups", "set", *words)
     assert (done.code, done.out, world.to_api.accepted) == (2, "", 0)
+
+
+async def test_a_change_whose_answer_was_lost(world: World) -> None:
+    [group] = await world.grow(1)
+    world.to_api.freeze("down")
+    words = ("groups", "set", str(group), "--tag", "x", "--timeout", "0.5", "--tries", "2", "--json")
+    done = await world.operator.muster(*words)
+    problem = json.loads(done.err.splitlines()[-1])
+    assert (done.code, problem["error"], problem["group_id"]) == (3, "unreachable", group)
+    assert "twice is once" in problem["hints"][-1]
+    world.to_api.cut()
+    world.to_api.heal()
+    assert (await world.operator.muster(*words)).document["tags"] == ["x"]
+
+
+async def test_a_machine_that_can_show_ascii_only(world: World) -> None:
+    await world.grow(1, title="Zürich ")
+    done = await world.operator.muster("groups", "list", PYTHONIOENCODING="ascii")
+    assert (done.code, r"Z\xfcrich 0" in done.out) == (0, True), done.err
 
 
 async def test_bots(world: World) -> None:

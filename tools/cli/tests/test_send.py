@@ -210,6 +210,28 @@ async def test_ctrl_c_before_the_answer_says_how_to_find_out(world: World) -> No
         await terminal.shows("--idempotency-key cli-")
 
 
+async def test_a_key_that_may_send_but_not_look(world: World) -> None:
+    await world.grow(1)
+    key = await world.make_key("messages:write")
+    done = await world.operator.muster("send", "--all", "--yes", "--watch", "hello", MUSTER_API_KEY=key)
+    assert (done.code, done.out[:24]) == (1, "Broadcast 1 is accepted.")
+    assert "broadcast 1 is accepted, and goes on all the same" in done.err
+
+
+async def test_a_lost_estimate_has_changed_nothing_and_says_so(world: World) -> None:
+    await world.grow(2)
+    world.to_api.freeze("down")
+    done = await world.operator.muster("send", "--all", "--timeout", "0.5", "--tries", "1", "hello")
+    assert (done.code, "no answer in time" in done.err) == (3, True)
+    assert "idempotency" not in done.err
+
+
+async def test_a_terminal_and_no_text(world: World) -> None:
+    async with world.operator.terminal("send", "--all") as terminal:
+        assert await terminal.ended() == 2
+        await terminal.shows("there is nothing to send")
+
+
 async def test_send_and_watch(world: World) -> None:
     await world.grow(2)
     process = await world.operator.start("send", "--all", "--yes", "--watch", "--json", "hello")

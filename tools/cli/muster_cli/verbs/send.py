@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muster_cli import figures, kinds, message, options, watching
-from muster_cli.errors import OK, Failure, usage
+from muster_cli.errors import INTERRUPTED, OK, Failure, usage
 from muster_cli.options import Context
 
 _PATH = "/api/send_messages"
@@ -94,7 +94,18 @@ def _run(context: Context) -> int:
         _say(context, accepted)
     if not given.watch:
         return OK
-    return watching.watch(context, accepted["broadcast_id"], interval=1.0)
+    return _watch(context, accepted["broadcast_id"])
+
+
+def _watch(context: Context, broadcast_id: int) -> int:
+    """A key that may send need not be one that may look."""
+    try:
+        return watching.watch(context, broadcast_id, interval=1.0)
+    except Failure as failure:
+        failure.facts["broadcast_id"] = broadcast_id
+        if failure.exit_code != INTERRUPTED:
+            failure.hints.append(f"broadcast {broadcast_id} is accepted, and goes on all the same")
+        raise
 
 
 def _check(context: Context) -> None:
@@ -108,7 +119,7 @@ def _check(context: Context) -> None:
 
 
 def _estimate(context: Context, body: dict[str, Any]) -> dict[str, Any]:
-    return context.client.post(_PATH, body, parameters={"dry_run": "1"})
+    return context.client.preview(_PATH, body, {"dry_run": "1"})
 
 
 def _wanted(context: Context, body: dict[str, Any]) -> bool:
