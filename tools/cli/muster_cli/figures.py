@@ -26,6 +26,11 @@ def when(text: str | None) -> str:
     return shown(datetime.fromisoformat(text))
 
 
+def brief(text: str | None) -> str:
+    """As `when`, short enough for a table."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}" if text else ""
+
+
 def shown(moment: datetime) -> str:
     """With the offset, for whoever reads it may be elsewhere."""
     local = moment.astimezone()

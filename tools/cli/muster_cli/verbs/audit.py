@@ -31,12 +31,14 @@ def _run(context: Context) -> int:
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
-    who = row["audit_id"], figures.when(row["at"]), row["actor"], row["action"], row["object"]
-    return *who, _change(row["before"] or {}, row["after"] or {}), row["ip"], row["trace_id"]
+    who = row["audit_id"], figures.brief(row["at"]), row["actor"], row["action"], row["object"]
+    return *who, _change(row["before"], row["after"] or {}), row["ip"], row["trace_id"]
 
 
-def _change(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Only the fields that differ."""
+def _change(before: dict[str, Any] | None, after: dict[str, Any]) -> str:
+    """Only the fields that differ; of what was made, those that are set."""
+    if before is None:
+        return ", ".join(f"{name}: {_value(value)}" for name, value in after.items() if value is not None)
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return ", ".join(f"{name}: {_value(before.get(name))} → {_value(after.get(name))}" for name in names)
 

@@ -37,7 +37,7 @@ def _list(context: Context) -> int:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     names = row["bot_id"], f"@{row['username']}", row["first_name"], row["state"]
-    return *names, f"{row['groups']:,}", row["per_second"], figures.when(row["flood_until"])
+    return *names, f"{row['groups']:,}", row["per_second"], figures.brief(row["flood_until"])
 
 
 def _show(context: Context) -> int:

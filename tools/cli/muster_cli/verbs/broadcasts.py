@@ -84,7 +84,7 @@ def _list(context: Context) -> int:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     total = f"{row['total']:,}" + ("" if row["planned"] else "+")
-    begins, ended = figures.when(row["send_at"]), figures.when(row["finished_at"])
+    begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
     return row["broadcast_id"], row["state"], total, row["priority"], begins, ended, row["created_by"]
 
 
@@ -178,4 +178,4 @@ def _deliveries(context: Context) -> int:
 
 def _delivery(row: dict[str, Any]) -> tuple[object, ...]:
     known = (row["delivery_id"], row["group_id"], row["title"], row["bot_id"], row["state"], row["attempts"])
-    return *known, row["error"], figures.when(row["settled_at"]), row["link"]
+    return *known, row["error"], figures.brief(row["settled_at"]), row["link"]

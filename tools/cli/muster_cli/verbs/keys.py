@@ -67,7 +67,7 @@ def _list(context: Context) -> int:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     names = row["key_id"], row["name"], ", ".join(row["scopes"]), _bots(row)
-    return *names, _state(row), figures.when(row["last_used_at"]) or "never", figures.when(row["created_at"])
+    return *names, _state(row), figures.brief(row["last_used_at"]) or "never", figures.brief(row["created_at"])
 
 
 def _bots(row: dict[str, Any]) -> str:
@@ -76,8 +76,8 @@ def _bots(row: dict[str, Any]) -> str:
 
 def _state(row: dict[str, Any]) -> str:
     if row["revoked_at"]:
-        return f"revoked {figures.when(row['revoked_at'])}"
-    return f"until {figures.when(row['expires_at'])}" if row["expires_at"] else "good"
+        return f"revoked {figures.brief(row['revoked_at'])}"
+    return f"until {figures.brief(row['expires_at'])}" if row["expires_at"] else "good"
 
 
 def _new(context: Context) -> int:
