@@ -89,6 +89,12 @@ class World:
 
 
 @pytest.fixture
+def alone() -> Operator:
+    """With a key, and nobody who answers: what gets as far as asking ends with 3."""
+    return Operator(environment("http://127.0.0.1:9", f"mst_test_{'0' * 12}_{'0' * 49}"))
+
+
+@pytest.fixture
 async def world(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """The operator's key may do everything; there is no bot yet."""
     async with TcpProxy.before(db.url) as to_database:

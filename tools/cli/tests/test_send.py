@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from muster_cli.testing import Operator
 
 from .conftest import SECOND, World
 
@@ -155,15 +156,14 @@ async def test_the_question_while_standard_input_is_the_message(world: World) ->
         (["--all", "--dry-run", "--watch", "x"], "--watch"),
     ],
 )
-async def test_what_is_refused_before_anybody_is_asked(world: World, words: list[str], said: str) -> None:
-    done = await world.operator.muster("send", *words)
+async def test_what_is_refused_before_anybody_is_asked(alone: Operator, words: list[str], said: str) -> None:
+    done = await alone.muster("send", *words)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
-    assert world.to_api.accepted == 0
 
 
-async def test_bytes_that_are_no_text(world: World) -> None:
-    done = await world.operator.muster("send", "--all", given=b"\xff\xfe")
+async def test_bytes_that_are_no_text(alone: Operator) -> None:
+    done = await alone.muster("send", "--all", given=b"\xff\xfe")
     assert (done.code, done.out) == (2, "")
     assert "is not UTF-8" in done.err
 
@@ -226,8 +226,8 @@ async def test_a_lost_estimate_has_changed_nothing_and_says_so(world: World) -> 
     assert "idempotency" not in done.err
 
 
-async def test_a_terminal_and_no_text(world: World) -> None:
-    async with world.operator.terminal("send", "--all") as terminal:
+async def test_a_terminal_and_no_text(alone: Operator) -> None:
+    async with alone.terminal("send", "--all") as terminal:
         assert await terminal.ended() == 2
         await terminal.shows("there is nothing to send")
 
