@@ -127,6 +127,13 @@ async def test_the_exit_code_of_a_watch(world: World, ends: tuple[str, str], sta
     assert (await world.operator.muster("broadcasts", "watch", "1", "--json")).lines[-1]["state"] == state
 
 
+async def test_one_that_was_planned_for_nobody(world: World) -> None:
+    await world.plan()
+    await world.settle(1)
+    done = await world.operator.muster("broadcasts", "watch", "1")
+    assert (done.code, done.out) == (4, "broadcast 1 done: 0 sent, 0 failed, 0 unknown of 0\n")
+
+
 async def test_a_cancelled_one_is_watched_until_what_is_at_telegram_has_come_back(world: World) -> None:
     await world.grow(2)
     await world.plan()
