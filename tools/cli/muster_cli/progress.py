@@ -64,7 +64,7 @@ class Progress:
 
     @property
     def exit_code(self) -> int:
-        """Of an ended one: whether everybody has got it. Nobody is not everybody: some were counted when it was accepted."""
+        """Of an ended one: whether everybody has got it; nobody is not everybody, for some were there to begin with."""
         return OK if self.state == "done" and self.sent == self.total > 0 else INCOMPLETE
 
     @property
