@@ -21,6 +21,7 @@ PACKAGES = (
     ("services/tgms/tgms", "tgms", "the brain"),
     ("services/sender/sender", "sender", "the hands"),
     ("services/dm/dm", "dm", "the voice"),
+    ("tools/cli/muster_cli", "muster_cli", "the operators' command line"),
     ("tools/telegram/telegram_sim", "telegram_sim", "the simulated Telegram"),
     ("tools/stack/stack", "stack", "make up, make test and the servers under them"),
     ("tools/faults/faults", "faults", "the fault battery"),

@@ -38,6 +38,7 @@ CRIMES = {
     ),
     "Test doubles never ship": ("common/health.py", "import pytest"),
     "The simulated Telegram is nobody's: it knows nothing of Muster": ("telegram_sim/clock.py", "import common.ids"),
+    "The command line is a client: HTTP is all it has": ("muster_cli/figures.py", "import common.ids"),
 }
 
 
@@ -53,7 +54,7 @@ def test_the_tree_keeps_them() -> None:
 
 @pytest.mark.timeout(60)
 def test_each_contract_sees_its_crime(tmp_path: Path) -> None:
-    for package in (*PACKAGES, "tools/telegram/telegram_sim"):
+    for package in (*PACKAGES, "tools/telegram/telegram_sim", "tools/cli/muster_cli"):
         shutil.copytree(ROOT / package, tmp_path / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for place, line in CRIMES.values():

@@ -1,0 +1,42 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def groups(count: int) -> str:
+    """`1 group`, `1,240 groups`."""
+    return f"{count:,} group" if count == 1 else f"{count:,} groups"
+
+
+def span(seconds: float) -> str:
+    """`45 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
+    whole = max(0, round(seconds))
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
+    while len(parts) > 1 and parts[0][0] == 0:
+        parts.pop(0)
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count or unit == parts[0][1])
+
+
+def when(text: str | None) -> str:
+    """The API's time by this machine's clock; nothing for none."""
+    if text is None:
+        return ""
+    return shown(datetime.fromisoformat(text))
+
+
+def brief(text: str | None) -> str:
+    """As `when`, short enough for a table."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}" if text else ""
+
+
+def shown(moment: datetime) -> str:
+    """With the offset, for whoever reads it may be elsewhere."""
+    local = moment.astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S} {local:%z}"
+
+
+def deliveries(count: int) -> str:
+    """`1 delivery`, `1,240 deliveries`."""
+    return f"{count:,} delivery" if count == 1 else f"{count:,} deliveries"

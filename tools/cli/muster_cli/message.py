@@ -1,0 +1,108 @@
+"""The request that `muster send` makes, from its options. Pure."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from muster_cli.errors import usage
+
+_MEDIA: Final = ("photo", "video", "document")
+
+
+def request(options: Namespace, text: str | None) -> dict[str, Any]:
+    """Failure for options that don't go together; what only the API can judge is left to it."""
+    body: dict[str, Any] = {
+        "message": message(options, text),
+        "targets": targets(options),
+        "priority": options.priority,
+        "on_unknown": options.on_unknown,
+    }
+    if options.at is not None:
+        body["send_at"] = options.at.isoformat()
+    if options.ttl is not None:
+        body["ttl_seconds"] = options.ttl
+    return body
+
+
+def message(options: Namespace, text: str | None) -> dict[str, Any]:
+    """Text, or a file or a copy with the text as its caption."""
+    found = _kind(options, text)
+    if text is not None and options.parse_mode is not None:
+        found["parse_mode"] = options.parse_mode
+    if options.buttons:
+        found["buttons"] = [[button] for button in options.buttons]
+    if options.no_preview:
+        if found["type"] != "text":
+            raise usage("--no-preview is for texts: a caption shows no preview")
+        found["link_preview_options"] = {"is_disabled": True}
+    simple = {
+        "disable_notification": options.silent or None,
+        "protect_content": options.protect or None,
+        "message_thread_id": options.topic,
+    }
+    return found | {name: value for name, value in simple.items() if value is not None}
+
+
+def _kind(options: Namespace, text: str | None) -> dict[str, Any]:
+    caption = {} if text is None else {"caption": text}
+    for kind in _MEDIA:
+        source = getattr(options, kind)
+        if source is not None:
+            if "://" not in source and Path(source).exists():
+                raise usage(f"--{kind} is a file on this machine; give an https address or a file_id of the bot")
+            return {"type": kind, "media": source, **caption}
+    if options.copy is not None:
+        return {"type": "copy", **options.copy, **caption}
+    if text is None:
+        raise usage("there is nothing to send", "give the text, --file PATH, - for standard input, or a file or copy")
+    return {"type": "text", "text": text}
+
+
+def targets(options: Namespace) -> dict[str, Any]:
+    """All, or some by id and tag; less the excluded."""
+    if options.all and (options.groups or options.tags):
+        raise usage("--all is everybody: leave out --group and --tag", "--exclude-group and --exclude-tag narrow it")
+    if not (options.all or options.groups or options.tags):
+        raise usage("whom is it for?", "give --tag T, --group ID or --all; muster groups list shows them")
+    found = {
+        "all": options.all,
+        "group_ids": options.groups,
+        "tags": options.tags,
+        "exclude_group_ids": options.exclude_groups,
+        "exclude_tags": options.exclude_tags,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def read(options: Namespace, standard_input: Any) -> str | None:
+    """The text; None for a file or copy without a caption."""
+    if options.file is not None and options.text is not None:
+        raise usage("the text is given twice: as an argument and by --file")
+    bare = all(getattr(options, name) is None for name in (*_MEDIA, "copy"))
+    if options.file is not None and str(options.file) != "-":
+        return _decoded(_bytes_of(options.file), str(options.file))
+    if options.text == "-" or options.file is not None:
+        return _decoded(standard_input.buffer.read(), "standard input")
+    if options.text is None and bare and not standard_input.isatty():
+        return _decoded(standard_input.buffer.read(), "standard input")
+    given: str | None = options.text
+    return given
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise usage(f"--file can't be read: {error.strerror}") from None
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise usage(f"{where} is not UTF-8") from None
+    if not text.strip():
+        raise usage(f"{where} is empty: there is nothing to send")
+    return text.replace("\r\n", "\n").rstrip("\n")  # the last line's end belongs to the file, not to the message

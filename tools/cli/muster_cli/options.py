@@ -1,0 +1,92 @@
+"""What all verbs have in common: --url, --key-file, --timeout, --json, and a help that shows examples."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muster_cli import kinds
+from muster_cli.client import Client
+from muster_cli.screen import Screen
+from muster_cli.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a verb works with."""
+
+    options: argparse.Namespace
+    settings: Settings
+    client: Client
+    screen: Screen
+
+
+Verb = Callable[[Context], int]
+Verbs = Any  # argparse keeps the class of its subparsers to itself
+
+
+def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
+    """Before the verb as well as after it: only the first place has defaults, or the second would undo it."""
+    group = parser.add_argument_group("connection and output")
+
+    def add(name: str, default: Any, **rest: Any) -> None:
+        group.add_argument(name, default=default if defaults else argparse.SUPPRESS, **rest)
+
+    add("--url", None, metavar="URL", help="the API's address, in place of MUSTER_URL")
+    add("--key-file", None, type=Path, metavar="PATH", help="holds the API key, in place of MUSTER_API_KEY")
+    add("--timeout", 30.0, type=kinds.seconds, metavar="SECONDS", help="for one answer (30)")
+    add(
+        "--tries",
+        None,
+        type=kinds.tries,
+        metavar="N",
+        help="of one request where a further one is safe (5; watching 25)",
+    )
+    add("--json", False, action="store_true", help="one document, or one a line for lists; errors too, on stderr")
+
+
+def group(verbs: Verbs, name: str, what: str) -> Verbs:
+    """A noun with verbs of its own."""
+    parser = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
+    return parser.add_subparsers(required=True, metavar="VERB", title="verbs")
+
+
+def leaf(verbs: Verbs, name: str, what: str, run: Verb, *examples: str) -> argparse.ArgumentParser:
+    """A verb with its examples."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=what,
+        description=what,
+        epilog="examples:\n" + "\n".join(f"  muster {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    common(parser, defaults=False)
+    return parser
+
+
+def limited(parser: argparse.ArgumentParser, usual: int) -> None:
+    """For lists; 0 is no limit."""
+    text = f"at most so many; 0 for all ({usual or 'all'})"
+    parser.add_argument("--limit", type=kinds.count, default=usual, metavar="N", help=text)
+
+
+def askable(parser: argparse.ArgumentParser) -> None:
+    """For what asks."""
+    parser.add_argument("--yes", action="store_true", help="don't ask")
+
+
+def repeatable(parser: argparse.ArgumentParser) -> None:
+    """For what happens once however often it is asked for."""
+    text = "that of a command whose answer was lost: it is repeated, and its effect is not"
+    parser.add_argument("--idempotency-key", metavar="KEY", type=_idempotency_key, help=text)
+
+
+def _idempotency_key(value: str) -> str:
+    if not (0 < len(value) <= 255 and all("!" <= character <= "~" for character in value)):
+        raise argparse.ArgumentTypeError("is 1 to 255 visible ASCII characters without spaces")
+    return value

@@ -1,0 +1,108 @@
+"""How far a broadcast is: figures from the API's document, and what its end means. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from muster_cli import figures
+from muster_cli.errors import INCOMPLETE, OK
+
+_ENDED: Final = frozenset({"done", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Numbers of groups; `dropped` are cancelled or expired ones."""
+
+    broadcast_id: int
+    state: str
+    total: int
+    sent: int
+    failed: int
+    unknown: int
+    dropped: int
+    sending: int
+    rate: float  # sent a second, lately
+    eta: int | None  # seconds
+    pause_reason: str | None
+    send_at: str
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Progress:
+        """From GET /api/broadcasts/ID."""
+        by_state = document["deliveries"]
+        return cls(
+            broadcast_id=document["broadcast_id"],
+            state=document["state"],
+            total=max(document["total"], sum(by_state.values())),
+            sent=by_state.get("sent", 0),
+            failed=by_state.get("failed", 0),
+            unknown=by_state.get("unknown", 0),
+            dropped=by_state.get("cancelled", 0) + by_state.get("expired", 0),
+            sending=by_state.get("sending", 0),
+            rate=document["rate"],
+            eta=document["eta_seconds"],
+            pause_reason=document["pause_reason"],
+            send_at=document["send_at"],
+        )
+
+    @property
+    def settled(self) -> int:
+        """Of which the end is known, or known to be unknown."""
+        return self.sent + self.failed + self.unknown + self.dropped
+
+    @property
+    def left(self) -> int:
+        """Still to come."""
+        return max(0, self.total - self.settled)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is sent any more; of a cancelled one, what was at Telegram already has come back."""
+        return self.state in _ENDED and not self.sending
+
+    @property
+    def exit_code(self) -> int:
+        """Of an ended one: whether everybody has got it; nobody is not everybody, for some were there to begin with."""
+        return OK if self.state == "done" and self.sent == self.total > 0 else INCOMPLETE
+
+    @property
+    def standing(self) -> str:
+        """The state, and what there is to say of it."""
+        if self.state == "paused" and self.pause_reason:
+            return f"paused: {self.pause_reason}"
+        return f"scheduled for {figures.when(self.send_at)}" if self.state == "scheduled" else self.state
+
+    @property
+    def counts(self) -> str:
+        """By end; what did not happen is not said."""
+        parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown"]
+        parts += [f"{self.dropped:,} cancelled or expired"] if self.dropped else []
+        return ", ".join([*parts, f"{self.left:,} left"] if not self.ended else parts)
+
+    @property
+    def pace(self) -> str:
+        """Rate and what is left of the time."""
+        if self.state not in {"planning", "running"}:
+            return ""
+        eta = f", {figures.span(self.eta)} left" if self.eta is not None and self.left else ""
+        return f"{self.rate:.1f}/s{eta}"
+
+    @property
+    def line(self) -> str:
+        """All of it."""
+        said = f"broadcast {self.broadcast_id} {self.standing}: {self.counts} of {self.total:,}"
+        return f"{said} ({self.pace})" if self.pace else said
+
+    def next_steps(self) -> list[str]:
+        """What an operator does about an end like this."""
+        number, steps = self.broadcast_id, []
+        if self.failed:
+            steps.append(f"muster broadcasts deliveries {number} --state failed")
+            if self.state != "cancelled":
+                steps.append(f"muster broadcasts retry-failed {number}")
+        if self.unknown:
+            steps.append(f"muster broadcasts deliveries {number} --state unknown")
+            steps.append(f"muster broadcasts resolve-unknown {number} --sent (or --resend)")
+        return steps

@@ -1,0 +1,60 @@
+"""`muster bots`: who they are and how they are."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from muster_cli import figures, kinds, options
+from muster_cli.errors import OK
+from muster_cli.options import Context
+
+_PATH: Final = "/api/bots"
+
+
+def add(verbs: options.Verbs) -> None:
+    """To the parser."""
+    here = options.group(verbs, "bots", "bots: who they are and how they are")
+    options.limited(options.leaf(here, "list", "by id", _list, "bots list", "bots list --json"), 0)
+    showing = options.leaf(here, "show", "one bot", _show, "bots show 123456789")
+    showing.add_argument("bot_id", type=kinds.number, metavar="ID")
+
+
+def _list(context: Context) -> int:
+    screen, limit = context.screen, context.options.limit or None
+    found = context.client.pages(_PATH, limit=limit)
+    if screen.as_json:
+        return screen.lines(found)
+    rows = list(found)
+    if not rows:
+        screen.note("There are no bots that this key may see.")
+        screen.note("next, on the server: python -m common bot add --webhook-url URL (the token by standard input)")
+        return OK
+    columns = ("ID#", "USERNAME", "NAME", "STATE", "GROUPS#", "PER SECOND#", "FLOODED UNTIL")
+    screen.table(columns, (_row(row) for row in rows))
+    screen.more(len(rows), limit)
+    return OK
+
+
+def _row(row: dict[str, Any]) -> tuple[object, ...]:
+    names = row["bot_id"], f"@{row['username']}", row["first_name"], row["state"]
+    return *names, f"{row['groups']:,}", row["per_second"], figures.brief(row["flood_until"])
+
+
+def _show(context: Context) -> int:
+    row = context.client.get(f"{_PATH}/{context.options.bot_id}")
+    if context.screen.as_json:
+        context.screen.document(row)
+        return OK
+    context.screen.facts(
+        [
+            ("bot", row["bot_id"]),
+            ("username", f"@{row['username']}"),
+            ("name", row["first_name"]),
+            ("state", row["state"]),
+            ("groups", f"{row['groups']:,}"),
+            ("sends a second", row["per_second"]),
+            ("flooded until", figures.when(row["flood_until"])),
+            ("registered", figures.when(row["created_at"])),
+        ]
+    )
+    return OK

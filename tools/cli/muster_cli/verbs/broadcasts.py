@@ -1,0 +1,181 @@
+"""`muster broadcasts`: how far they are, and everything an operator does with one."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from muster_cli import figures, kinds, options, watching
+from muster_cli.errors import OK, usage
+from muster_cli.options import Context, Verb
+from muster_cli.progress import Progress
+
+_PATH: Final = "/api/broadcasts"
+_STATES: Final = ("scheduled", "planning", "running", "paused", "cancelled", "done")
+_DELIVERY_STATES: Final = ("pending", "slotted", "sending", "sent", "failed", "unknown", "cancelled", "expired")
+
+
+def add(verbs: options.Verbs) -> None:
+    """To the parser."""
+    here = options.group(verbs, "broadcasts", "broadcasts: list, follow and steer them")
+    listing = options.leaf(here, "list", "the newest first", _list, "broadcasts list --state running")
+    listing.add_argument("--state", choices=_STATES)
+    options.limited(listing, 50)
+    _one(here, "show", "one broadcast with its progress and message", _show, "broadcasts show 12 --json")
+    watching_it = _one(
+        here, "watch", "follow it to its end; exit code 4 if not everybody got it", _watch, "broadcasts watch 12"
+    )
+    watching_it.add_argument("--interval", type=kinds.seconds, default=1.0, metavar="SECONDS", help="between looks (1)")
+    for name, what in (
+        ("pause", "begin no further sends, until it is resumed"),
+        ("resume", "go on with a paused one"),
+        ("retry-failed", "send again what failed, to groups that can be sent to"),
+    ):
+        options.repeatable(_one(here, name, what, _steering(name.replace("-", "_")), f"broadcasts {name} 12"))
+    cancelling = _one(here, "cancel", "for good: no send begins any more", _cancel, "broadcasts cancel 12 --yes")
+    options.askable(cancelling)
+    options.repeatable(cancelling)
+    _add_resolving(here)
+    _add_deliveries(here)
+
+
+def _one(here: options.Verbs, name: str, what: str, run: Verb, *examples: str) -> Any:
+    parser = options.leaf(here, name, what, run, *examples)
+    parser.add_argument("broadcast_id", type=kinds.number, metavar="ID")
+    return parser
+
+
+def _add_resolving(here: options.Verbs) -> None:
+    name = "resolve-unknown"
+    examples = (f"broadcasts {name} 12 --sent", f"broadcasts {name} 12 --resend --delivery 301,302")
+    parser = _one(here, name, "say what became of sends whose end nobody knows", _resolve, *examples)
+    outcome = parser.add_mutually_exclusive_group(required=True)
+    what = "they are in their groups: somebody has looked"
+    outcome.add_argument("--sent", action="store_const", const="sent", dest="outcome", help=what)
+    what = "send them again: a group that has got it gets it twice"
+    outcome.add_argument("--resend", action="store_const", const="resend", dest="outcome", help=what)
+    what = "only this one (repeatable, or with commas)"
+    parser.add_argument("--delivery", type=kinds.numbers, action="extend", dest="deliveries", metavar="ID", help=what)
+    options.repeatable(parser)
+
+
+def _add_deliveries(here: options.Verbs) -> None:
+    examples = ("broadcasts deliveries 12 --state failed", "broadcasts deliveries 12 --json > ledger.jsonl")
+    parser = _one(here, "deliveries", "one line a group: what became of its message", _deliveries, *examples)
+    parser.add_argument("--state", choices=_DELIVERY_STATES)
+    options.limited(parser, 0)
+
+
+def _list(context: Context) -> int:
+    given, screen = context.options, context.screen
+    limit = given.limit or None
+    found = context.client.pages(_PATH, {"state": given.state}, limit)
+    if screen.as_json:
+        return screen.lines(found)
+    rows = list(found)
+    if not rows:
+        screen.note(f"No broadcast is {given.state}." if given.state else "There are no broadcasts yet.")
+        screen.note("next: muster broadcasts list" if given.state else "next: muster send --tag T 'text' --dry-run")
+        return OK
+    columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY")
+    screen.table(columns, (_row(row) for row in rows))
+    screen.more(len(rows), limit)
+    return OK
+
+
+def _row(row: dict[str, Any]) -> tuple[object, ...]:
+    total = f"{row['total']:,}" + ("" if row["planned"] else "+")
+    begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
+    return row["broadcast_id"], row["state"], total, row["priority"], begins, ended, row["created_by"]
+
+
+def _show(context: Context) -> int:
+    found = _get(context)
+    if context.screen.as_json:
+        context.screen.document(found)
+        return OK
+    now = Progress.of(found)
+    params = found["message"].get("params", {})
+    context.screen.facts(
+        [
+            ("broadcast", found["broadcast_id"]),
+            ("state", now.standing),
+            ("groups", f"{now.total:,}" + ("" if found["planned"] else ", more are being planned")),
+            ("deliveries", now.counts),
+            ("pace", now.pace),
+            ("priority", found["priority"]),
+            ("on unknown", found["on_unknown"]),
+            ("begins", figures.when(found["send_at"])),
+            ("expires", figures.when(found["expires_at"])),
+            ("ended", figures.when(found["finished_at"])),
+            ("created", f"{figures.when(found['created_at'])} by {found['created_by']}"),
+            ("call", found["message"].get("method")),
+            ("message", params.get("text") or params.get("caption") or ""),
+        ]
+    )
+    for step in now.next_steps():
+        context.screen.note(f"next: {step}")
+    return OK
+
+
+def _get(context: Context) -> dict[str, Any]:
+    return context.client.get(f"{_PATH}/{context.options.broadcast_id}")
+
+
+def _watch(context: Context) -> int:
+    return watching.watch(context, context.options.broadcast_id, context.options.interval)
+
+
+def _steering(verb: str) -> Verb:
+    return lambda context: _steer(context, verb)
+
+
+def _steer(context: Context, verb: str, body: dict[str, Any] | None = None) -> int:
+    number = context.options.broadcast_id
+    found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=context.options.idempotency_key)
+    if context.screen.as_json:
+        context.screen.document(found)
+        return OK
+    changed = f"; {figures.deliveries(found['deliveries'])}" if verb in {"retry_failed", "resolve_unknown"} else ""
+    context.screen.line(f"Broadcast {number} is {found['state']}{changed}.")
+    if verb == "retry_failed" and not found["deliveries"]:
+        context.screen.note("nothing failed that could be sent again: muster groups list shows who can't be sent to")
+    elif found["state"] in {"running", "planning"}:
+        context.screen.note(f"next: muster broadcasts watch {number}")
+    return OK
+
+
+def _cancel(context: Context) -> int:
+    if not context.options.yes:
+        now = Progress.of(_get(context))
+        context.screen.note(now.line)
+        if not context.screen.confirmed("Cancel it for good?"):
+            raise usage("nothing was changed")
+    return _steer(context, "cancel")
+
+
+def _resolve(context: Context) -> int:
+    given = context.options
+    body: dict[str, Any] = {"outcome": given.outcome}
+    return _steer(context, "resolve_unknown", body | ({"delivery_ids": given.deliveries} if given.deliveries else {}))
+
+
+def _deliveries(context: Context) -> int:
+    given, screen = context.options, context.screen
+    path, limit = f"{_PATH}/{given.broadcast_id}/deliveries", given.limit or None
+    found = context.client.pages(path, {"state": given.state}, limit)
+    if screen.as_json:
+        return screen.lines(found)
+    rows = list(found)
+    if not rows:
+        screen.note(f"No delivery is {given.state}." if given.state else "It has no deliveries yet: it is not planned.")
+        screen.note(f"next: muster broadcasts show {given.broadcast_id}")
+        return OK
+    columns = ("ID#", "GROUP#", "TITLE", "BOT#", "STATE", "ATTEMPTS#", "ERROR", "SETTLED", "LINK")
+    screen.table(columns, (_delivery(row) for row in rows))
+    screen.more(len(rows), limit)
+    return OK
+
+
+def _delivery(row: dict[str, Any]) -> tuple[object, ...]:
+    known = (row["delivery_id"], row["group_id"], row["title"], row["bot_id"], row["state"], row["attempts"])
+    return *known, row["error"], figures.brief(row["settled_at"]), row["link"]

@@ -1,0 +1,112 @@
+"""Follows a broadcast to its end: a live picture on a terminal, lines or JSON elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from muster_cli.clean import clean
+from muster_cli.client import PATIENT
+from muster_cli.errors import INTERRUPTED, Failure
+from muster_cli.options import Context
+from muster_cli.progress import Progress
+
+_QUIET: Final = 5.0  # seconds between lines at least, unless the state changes
+_STYLES: Final = {"running": "cyan", "paused": "yellow", "cancelled": "red", "done": "green"}
+
+
+def watch(context: Context, broadcast_id: int, interval: float) -> int:
+    """The exit code: whether everybody has got it."""
+    try:
+        last = _follow(context, broadcast_id, interval)
+    except KeyboardInterrupt:
+        hints = [f"the broadcast goes on; muster broadcasts watch {broadcast_id}"]
+        raise Failure(INTERRUPTED, "interrupted", hints=hints) from None
+    if not context.screen.as_json:
+        for step in last.next_steps():
+            context.screen.note(f"next: {step}")
+    return last.exit_code
+
+
+def _follow(context: Context, broadcast_id: int, interval: float) -> Progress:
+    documents = _documents(context, broadcast_id, interval)
+    if context.screen.as_json:
+        return _as_json(context, documents)
+    return _live(context, documents) if context.screen.lively else _lines(context, documents)
+
+
+def _documents(context: Context, broadcast_id: int, interval: float) -> Iterator[dict[str, Any]]:
+    """One each interval, the last one of the ended broadcast."""
+    while True:
+        document = context.client.get(f"/api/broadcasts/{broadcast_id}", policy=PATIENT)
+        yield document
+        if Progress.of(document).ended:
+            return
+        time.sleep(interval)
+
+
+def _as_json(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
+    """A line for each change of anything but the clock's."""
+    shown: Progress | None = None
+    for document in documents:
+        now = Progress.of(document)
+        if now != shown:
+            context.screen.document({name: value for name, value in document.items() if name != "message"})
+            shown = now
+    return _certain(shown)
+
+
+def _lines(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
+    shown, at = None, -_QUIET
+    for document in documents:
+        now, clock = Progress.of(document), time.monotonic()
+        if shown is None or now.state != shown.state or now.ended or (now != shown and clock - at >= _QUIET):
+            context.screen.line(now.line)
+            shown, at = now, clock
+    return _certain(shown)
+
+
+def _live(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
+    last: Progress | None = None
+    with context.screen.live("") as live:
+        for document in documents:
+            last = Progress.of(document)
+            live.update(picture(last))
+    return _certain(last)
+
+
+def picture(now: Progress) -> RenderableType:
+    """Two lines: name, state and bar; then the figures."""
+    share = now.settled / now.total if now.total else 1.0 if now.ended else 0.0
+    bar = ProgressBar(total=max(now.total, 1), completed=share * max(now.total, 1), width=None)
+    first = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    first.add_column(no_wrap=True)
+    first.add_column(ratio=1)
+    first.add_column(no_wrap=True, justify="right")
+    state = Text(clean(now.standing), _STYLES.get(now.state, ""))
+    first.add_row(
+        Text.assemble(f"broadcast {now.broadcast_id} ", state), bar, f"{int(share * 100):3d}% of {now.total:,}"
+    )
+    second = Text.assemble(
+        (f"{now.sent:,} sent", "green"),
+        "  ",
+        (f"{now.failed:,} failed", "red" if now.failed else "dim"),
+        "  ",
+        (f"{now.unknown:,} unknown", "yellow" if now.unknown else "dim"),
+        f"  {now.dropped:,} cancelled or expired" if now.dropped else "",
+        f"  {now.left:,} left" if not now.ended else "",
+        f"  {now.pace}" if now.pace and not now.ended else "",
+    )
+    return Group(first, second)
+
+
+def _certain(last: Progress | None) -> Progress:
+    if last is None:
+        raise AssertionError("a watch shows at least once")
+    return last

@@ -1,0 +1,221 @@
+"""`muster broadcasts`: lists, steering, and a watch that ends when the broadcast does."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from common.clock import utc_now
+
+from .conftest import World
+
+
+async def test_an_empty_list_says_what_to_do_next(world: World) -> None:
+    done = await world.operator.muster("broadcasts", "list")
+    assert (done.code, done.out) == (0, "")
+    assert "There are no broadcasts yet." in done.err
+    assert "muster send" in done.err
+    as_json = await world.operator.muster("broadcasts", "list", "--json")
+    assert (as_json.code, as_json.out, as_json.err) == (0, "", "")
+
+
+async def test_a_list_goes_over_pages_and_says_where_it_was_cut(world: World) -> None:
+    await world.grow(1)
+    async with world.db.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO broadcasts (all_groups, content, state) SELECT true, '{}', 'done'
+               FROM generate_series(1, 430)"""
+        )
+    every = await world.operator.muster("broadcasts", "list", "--limit", "0", "--json")
+    assert [row["broadcast_id"] for row in every.lines] == list(range(430, 0, -1))
+    cut = await world.operator.muster("broadcasts", "list", "--limit", "3")
+    assert [line.split()[0] for line in cut.out.splitlines()] == ["ID", "430", "429", "428"]
+    assert "the first 3; more with --limit" in cut.err
+    none = await world.operator.muster("broadcasts", "list", "--state", "paused")
+    assert (none.out, "No broadcast is paused." in none.err) == ("", True)
+
+
+async def test_show_and_deliveries(world: World) -> None:
+    await world.grow(3, title="a\x1b[31m\u202eb ")
+    number = await world.plan()
+    await world.settle(number, "sent", "failed", "unknown")
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert "1 sent, 1 failed, 1 unknown" in shown.out
+    assert "hello" in shown.out
+    assert "next: muster broadcasts retry-failed 1" in shown.err
+    assert "next: muster broadcasts resolve-unknown 1 --sent" in shown.err
+    failed = await world.operator.muster("broadcasts", "deliveries", "1", "--state", "failed")
+    assert [line.split()[1] for line in failed.out.splitlines()] == ["GROUP", "2"]
+    assert "no_rights" in failed.out
+    assert r"a\x1b[31mb 1" in failed.out  # a title moves no cursor and turns no line
+    every = await world.operator.muster("broadcasts", "deliveries", "1", "--json")
+    assert [row["state"] for row in every.lines] == ["sent", "failed", "unknown"]
+    assert every.out.isascii()
+    none = await world.operator.muster("broadcasts", "deliveries", "1", "--state", "expired")
+    assert "No delivery is expired." in none.err
+
+
+async def test_pause_resume_and_what_is_not_possible(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    paused = await world.operator.muster("broadcasts", "pause", "1")
+    assert (paused.code, paused.out) == (0, "Broadcast 1 is paused.\n")
+    again = await world.operator.muster("broadcasts", "pause", "1")
+    assert (again.code, again.out) == (1, "")
+    assert "409 Conflict: this can't be done with the broadcast: it is paused" in again.err
+    resumed = await world.operator.muster("broadcasts", "resume", "1", "--json")
+    assert resumed.document == {"broadcast_id": 1, "state": "running", "deliveries": 0}
+
+
+async def test_a_repeated_steering_gets_the_first_ones_answer(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    words = ("broadcasts", "pause", "1", "--idempotency-key", "once")
+    assert [(await world.operator.muster(*words)).code for _ in range(2)] == [0, 0]
+
+
+async def test_cancel_asks(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    assert (await world.operator.muster("broadcasts", "cancel", "1")).code == 2
+    async with world.operator.terminal("broadcasts", "cancel", "1") as terminal:
+        await terminal.shows("broadcast 1 running: 0 sent, 0 failed, 0 unknown, 1 left of 1")
+        await terminal.shows("Cancel it for good? [y/N]")
+        terminal.types("no\n")
+        assert await terminal.ended() == 2
+    assert (await world.rows("broadcasts"))[0]["state"] == "running"
+    done = await world.operator.muster("broadcasts", "cancel", "1", "--yes")
+    assert (done.code, done.out) == (0, "Broadcast 1 is cancelled.\n")
+
+
+async def test_retry_failed_and_resolve_unknown(world: World) -> None:
+    await world.grow(4)
+    await world.plan()
+    await world.settle(1, "failed", "unknown", "unknown", "unknown")
+    ids = [str(row["delivery_id"]) for row in await world.rows("deliveries")]
+    sent = await world.operator.muster("broadcasts", "resolve-unknown", "1", "--sent", "--delivery", ",".join(ids[1:3]))
+    assert (sent.code, sent.out) == (0, "Broadcast 1 is done; 2 deliveries.\n")
+    again = await world.operator.muster("broadcasts", "resolve-unknown", "1", "--resend")
+    assert again.out == "Broadcast 1 is running; 1 delivery.\n"
+    retried = await world.operator.muster("broadcasts", "retry-failed", "1")
+    assert retried.out == "Broadcast 1 is running; 1 delivery.\n"
+    assert [row["state"] for row in await world.rows("deliveries")] == ["pending", "sent", "sent", "pending"]
+    nothing = await world.operator.muster("broadcasts", "retry-failed", "1")
+    assert "nothing failed that could be sent again" in nothing.err
+    assert (await world.operator.muster("broadcasts", "resolve-unknown", "1")).code == 2
+
+
+@pytest.mark.parametrize(
+    ("ends", "state", "code"),
+    [
+        (("sent", "sent"), "done", 0),
+        (("sent", "failed"), "done", 4),
+        (("sent", "unknown"), "done", 4),
+        (("sent", "expired"), "done", 4),
+        (("sent", "pending"), "cancelled", 4),
+    ],
+)
+async def test_the_exit_code_of_a_watch(world: World, ends: tuple[str, str], state: str, code: int) -> None:
+    await world.grow(2)
+    await world.plan()
+    await world.settle(1, *ends, state=state)
+    done = await world.operator.muster("broadcasts", "watch", "1")
+    assert (done.code, len(done.out.splitlines())) == (code, 1)
+    assert done.out.startswith(f"broadcast 1 {state}: {ends.count('sent')} sent, ")
+    assert "\x1b" not in done.out
+    assert (await world.operator.muster("broadcasts", "watch", "1", "--json")).lines[-1]["state"] == state
+
+
+async def test_one_that_was_planned_for_nobody(world: World) -> None:
+    await world.plan()
+    await world.settle(1)
+    done = await world.operator.muster("broadcasts", "watch", "1")
+    assert (done.code, done.out) == (4, "broadcast 1 done: 0 sent, 0 failed, 0 unknown of 0\n")
+
+
+async def test_a_cancelled_one_is_watched_until_what_is_at_telegram_has_come_back(world: World) -> None:
+    await world.grow(2)
+    await world.plan()
+    await world.settle(1, "sending", "cancelled", state="cancelled")
+    process = await world.operator.start("broadcasts", "watch", "1", "--interval", "0.1")
+    assert process.stdout is not None
+    assert b"cancelled: 0 sent" in await process.stdout.readline()
+    await world.settle(1, "sent", "cancelled", state="cancelled")
+    out, _ = await process.communicate()
+    assert (process.returncode, out.splitlines()[-1][:29]) == (4, b"broadcast 1 cancelled: 1 sent")
+
+
+async def test_a_watch_in_a_pipe_says_each_change_of_state(world: World) -> None:
+    await world.grow(2)
+    await world.plan(send_at=utc_now() - timedelta(seconds=1))
+    process = await world.operator.start("broadcasts", "watch", "1", "--interval", "0.1")
+    assert process.stdout is not None
+    seen = [await process.stdout.readline()]
+    await world.operator.muster("broadcasts", "pause", "1")
+    seen.append(await process.stdout.readline())
+    await world.operator.muster("broadcasts", "resume", "1")
+    seen.append(await process.stdout.readline())
+    await world.settle(1, "sent", "sent")
+    seen.append(await process.stdout.readline())
+    assert await process.wait() == 0
+    assert [line.decode().split(":")[0] for line in seen] == [
+        "broadcast 1 running", "broadcast 1 paused", "broadcast 1 running", "broadcast 1 done",
+    ]  # fmt: skip
+    assert b"paused by an operator" in seen[1]
+
+
+async def test_the_picture_on_a_terminal(world: World) -> None:
+    await world.grow(40)
+    await world.plan()
+    async with world.operator.terminal("broadcasts", "watch", "1", "--interval", "0.1") as terminal:
+        await terminal.shows("0% of 40")
+        await world.settle(1, *["sent"] * 9, "failed", *["pending"] * 30, state="running")
+        await terminal.shows("25% of 40")
+        await terminal.shows("9 sent  1 failed  0 unknown  30 left  0.9/s, 1 s left")
+        await world.settle(1, *["sent"] * 38, "failed", "unknown")
+        assert await terminal.ended() == 4
+        await terminal.shows("next: muster broadcasts resolve-unknown 1 --sent")
+        assert "100% of 40" in terminal.text
+        assert "38 sent  1 failed  1 unknown" in terminal.text
+        assert "\x1b[1A" in terminal.raw  # drawn over, not line after line
+        assert "\x1b[?25h" in terminal.raw  # the cursor is back
+
+
+async def test_a_terminal_of_few_columns(world: World) -> None:
+    await world.grow(2)
+    await world.plan()
+    await world.settle(1, "sent", "sent")
+    async with world.operator.terminal("broadcasts", "watch", "1", columns=30) as terminal:
+        assert await terminal.ended() == 0
+        await terminal.shows("100% of 2")
+
+
+async def test_a_watch_lives_through_a_restart_of_the_api(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    async with world.operator.terminal("broadcasts", "watch", "1", "--interval", "0.1") as terminal:
+        await terminal.shows("0% of 1")
+        world.to_api.refuse = True
+        world.to_api.reset()
+        await terminal.shows("trying again in")
+        await world.settle(1, "sent")
+        world.to_api.heal()
+        assert await terminal.ended() == 0
+        assert "100% of 1" in terminal.text
+
+
+async def test_ctrl_c_leaves_the_broadcast_alone(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    async with world.operator.terminal("broadcasts", "watch", "1") as terminal:
+        await terminal.shows("0% of 1")
+        terminal.types("\x03")
+        assert await terminal.ended() == 130
+        await terminal.shows("the broadcast goes on; muster broadcasts watch 1")
+    assert (await world.rows("broadcasts"))[0]["state"] == "running"
+
+
+async def test_a_watch_of_none(world: World) -> None:
+    done = await world.operator.muster("broadcasts", "watch", "9", "--json")
+    assert (done.code, json.loads(done.err)["code"]) == (1, "broadcast_not_found")
