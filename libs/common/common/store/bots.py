@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from common.ids import BotId
 from common.records import Bot
 from common.store.pool import Tx
@@ -45,3 +47,30 @@ async def revoke(tx: Tx, bot_id: BotId, token: bytes) -> bool:
         "UPDATE bots SET state = 'revoked', updated_at = now() WHERE bot_id = $1 AND token = $2", bot_id, token
     )
     return bool(status.endswith(" 1"))
+
+
+async def change(tx: Tx, bot_id: int, *, per_second: int | None = None, enabled: bool | None = None) -> None:
+    """None leaves it as it is."""
+    await tx.execute(
+        """UPDATE bots SET per_second = coalesce($2, per_second), enabled = coalesce($3, enabled), updated_at = now()
+           WHERE bot_id = $1""",
+        bot_id,
+        per_second,
+        enabled,
+    )
+
+
+async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
+    """Telegram took it."""
+    await tx.execute(
+        """UPDATE bots SET webhook_url = $2, webhook_key = $3, webhook_set_at = now(), updated_at = now()
+           WHERE bot_id = $1""",
+        bot_id,
+        url,
+        key,
+    )
+
+
+async def checked(tx: Tx, bot_id: int, health: dict[str, Any]) -> None:
+    """What was seen just now."""
+    await tx.execute("UPDATE bots SET health = $2, checked_at = now() WHERE bot_id = $1", bot_id, health)
