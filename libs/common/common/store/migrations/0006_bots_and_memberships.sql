@@ -18,5 +18,5 @@ CREATE TABLE bot_chats (
     status     text NOT NULL CHECK (status IN ('in', 'out', 'migrated')),
     at         timestamptz NOT NULL,             -- by Telegram's clock, to the second
     update_id  bigint NOT NULL,                  -- orders those of one second; restarts after a week's silence
-    PRIMARY KEY (bot_id, chat_id)
+    PRIMARY KEY (chat_id, bot_id)
 );
