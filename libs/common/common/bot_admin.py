@@ -85,9 +85,7 @@ class BotAdmin:
         access, row, view = await self._open(bot_id, actor)
         if row.state == "revoked":
             raise AppError("token_revoked", 409, "Telegram does not know the bot's token any more: replace it")
-        url = view.webhook_url or public_url
-        if url is None:
-            raise AppError("no_webhook", 409, "no webhook was ever set for this bot, and MUSTER_PUBLIC_URL is not set")
+        url = view.webhook_url or await self._found_ours(access, public_url)
         return await self._set_webhook(access, url, actor, action="bot.rotate_secret")
 
     async def check(self, bot_id: int, public_url: str | None, actor: Actor) -> BotView:
@@ -113,6 +111,16 @@ class BotAdmin:
         access, _, _ = await self._open(bot_id, actor)
         with asking():
             return an_object(await self._api.call(access, "getWebhookInfo"))
+
+    async def _found_ours(self, access: BotAccess, public_url: str | None) -> str:
+        """Of a bot whose webhook was set before rows remembered it; AppError where it is nobody's or another's."""
+        with asking():
+            info = an_object(await self._api.call(access, "getWebhookInfo"))
+        if public_url is None or info.get("url") != public_url:
+            raise AppError(
+                "webhook_not_ours", 409, "Telegram posts this bot's updates elsewhere or nowhere: register it"
+            )
+        return public_url
 
     async def _set_webhook(
         self, access: BotAccess, url: str, actor: Actor, *, action: str = "bot.set_webhook"

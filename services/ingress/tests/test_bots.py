@@ -156,6 +156,17 @@ async def test_a_rotation_gives_telegram_a_secret_of_the_current_key(
     assert [ring.bot(each.encode()) for each in (now, old)] == [FIRST, FIRST]  # both while the old key is in the ring
 
 
+async def test_a_webhook_that_was_set_before_rows_remembered_it_is_known_by_its_address(
+    api: Api, telegram: Simulation
+) -> None:
+    await api.grow(FIRST, 0)
+    await telegram.ok(TOKEN, "setWebhook", url=f"http://127.0.0.1:1{PATH}", secret_token="old")
+    assert (await api.ask("POST", f"/api/bots/{FIRST}:check")).json()["health"]["webhook"] == "ours"
+    answer = await api.ask("POST", f"/api/bots/{FIRST}:rotate_secret")
+    assert (answer.status_code, answer.json()["webhook_key"]) == (200, "2"), answer.text
+    assert (await hook(telegram)).secret_token != "old"
+
+
 async def test_a_check_sees_whose_webhook_it_is_and_what_waits(api: Api, telegram: Simulation) -> None:
     await register(api, webhook=False)
     path = f"/api/bots/{FIRST}:check"
@@ -171,7 +182,9 @@ async def test_a_check_sees_whose_webhook_it_is_and_what_waits(api: Api, telegra
     foreign = await health()
     assert (foreign["webhook"], foreign["problems"]) == ("foreign", ["webhook_foreign"])
     assert "canary" not in json.dumps(await api.rows("bots"), default=repr)
-    await api.ask("POST", f"/api/bots/{FIRST}:rotate_secret")
+    stays = await api.ask("POST", f"/api/bots/{FIRST}:rotate_secret")
+    assert (stays.status_code, stays.json()["code"]) == (409, "webhook_not_ours")
+    assert (await register(api)).json()["health"] is None
     assert (await health())["webhook"] == "ours"
     telegram.stage.world.bots[FIRST].updates.allowed = frozenset({"message"})
     ada = (await telegram.admin("POST", "users", first_name="Ada"))["users"][0]["id"]

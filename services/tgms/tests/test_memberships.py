@@ -200,6 +200,18 @@ async def test_the_same_update_again_changes_nothing(town: Town, bot_id: int) ->
     assert (await town.rows("audit"), await town.rows("inbox")) == before[1:]
 
 
+async def test_what_was_handled_once_is_never_begun_again(town: Town, bot_id: int) -> None:
+    """Whatever became of the rows since: the mark of the update decides."""
+    chat_id = await town.found("group", bots=[{"id": bot_id}])
+    jobs = await town.jobs() + (await migrate(town, chat_id))[1]
+    await town.settle(jobs)
+    assert len(await town.rows()) == 1
+    async with town.db.transaction() as tx:
+        await tx.execute("TRUNCATE bot_chats, groups")
+    await town.settle(jobs)
+    assert (await town.rows(), await town.rows("bot_chats")) == ([], [])
+
+
 async def test_a_group_by_api_keeps_its_settings_when_its_bot_is_seen(town: Town, bot_id: int) -> None:
     chat_id = await town.found(bots=[{"id": bot_id, "status": "administrator"}])
     async with town.db.transaction() as tx:
@@ -336,6 +348,25 @@ async def test_a_chat_that_nobody_knew_is_discovered_by_its_migration(town: Town
     await town.settle(jobs)
     group = await town.group()
     assert (group["chat_id"], group["phase"], group["title"]) == (new, "discovered", "Engines")
+
+
+async def test_a_registration_that_commits_during_the_migration(town: Town, bot_id: int) -> None:
+    chat_id = await town.found("group", bots=[{"id": bot_id, "status": "administrator"}])
+    await town.settle()
+    new, [job, _] = await migrate(town, chat_id)
+
+    async def waits() -> bool:
+        async with town.db.transaction() as tx:
+            return bool(await tx.fetchval("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)"))
+
+    async with town.db.transaction() as tx:
+        await groups.register(tx, BotId(bot_id), ChatId(new), title="raced", kind="supergroup")
+        moving = asyncio.create_task(town.handle(job))
+        await eventually(waits)
+    await moving
+    assert [(row["chat_id"], row["phase"]) for row in await town.rows()] == [
+        (new, "discovered"), (chat_id, "migrated"),
+    ]  # fmt: skip
 
 
 async def test_both_messages_at_once_and_a_registration_in_between(town: Town, bot_id: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TypeVar
 
 from common.errors import Reject
@@ -43,11 +44,12 @@ async def moved(tx: Tx, job: ProcessMigration) -> None:
     migration = _readable(updates.migration(job.update))
     await _expect_bot(tx, job.bot_id)
     await bot_chats.migrated(tx, job.bot_id, migration.old, migration.new, migration.moment)
-    before = await group_states.lock(tx, migration.old)
-    if await moving.move(tx, migration.old, migration.new) is None:
+    done = await moving.move(tx, migration.old, migration.new)
+    if done is None:
         await _unknown(tx, job.bot_id, migration)
-    elif before is not None and before.phase != "migrated":
-        after = await group_states.lock(tx, migration.new)
+    elif done.news:
+        after = await group_states.lock(tx, migration.new)  # the move has locked it
+        before = replace(after, chat_id=migration.old) if after else None
         await _record(tx, job.bot_id, "group.migrated", before, after, "the group became a supergroup")
 
 

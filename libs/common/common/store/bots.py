@@ -10,11 +10,12 @@ from common.store.pool import Tx
 
 
 async def save(tx: Tx, bot: Bot) -> None:
-    """Inserts, or replaces name and token; a new token makes a revoked bot active again."""
+    """Inserts, or replaces name and token; a new token makes a revoked bot active again, its health unknown."""
     await tx.execute(
         """INSERT INTO bots (bot_id, username, first_name, token, token_key, state) VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT (bot_id) DO UPDATE SET username = excluded.username, first_name = excluded.first_name,
-               token = excluded.token, token_key = excluded.token_key, state = excluded.state, updated_at = now()""",
+               token = excluded.token, token_key = excluded.token_key, state = excluded.state, health = NULL,
+               checked_at = NULL, updated_at = now()""",
         bot.bot_id,
         bot.username,
         bot.first_name,
@@ -61,9 +62,10 @@ async def change(tx: Tx, bot_id: int, *, per_second: int | None = None, enabled:
 
 
 async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
-    """Telegram took it."""
+    """Telegram took it; how it goes there the next check says."""
     await tx.execute(
-        """UPDATE bots SET webhook_url = $2, webhook_key = $3, webhook_set_at = now(), updated_at = now()
+        """UPDATE bots SET webhook_url = $2, webhook_key = $3, webhook_set_at = now(), health = NULL, checked_at = NULL,
+               updated_at = now()
            WHERE bot_id = $1""",
         bot_id,
         url,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import asyncpg
 
 from common.ids import ChatId
 from common.store.pool import Tx
 
 
-async def move(tx: Tx, old: ChatId, new: ChatId) -> int | None:
-    """The group's id; None where neither chat is a group of ours. Done already is done.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """`news` is False where everything was so already."""
+
+    group_id: int
+    news: bool
+
+
+async def move(tx: Tx, old: ChatId, new: ChatId) -> Moved | None:
+    """None where neither chat is a group of ours. Done already is done.
 
     Where both are, the one that was there first is the group, with its settings: the other becomes a pointer under the
     old id, and what waits for it is sent to the first.
@@ -21,7 +31,7 @@ async def move(tx: Tx, old: ChatId, new: ChatId) -> int | None:
         return await _move(tx, old, new)
 
 
-async def _move(tx: Tx, old: ChatId, new: ChatId) -> int | None:
+async def _move(tx: Tx, old: ChatId, new: ChatId) -> Moved | None:
     rows = await tx.fetch(
         """SELECT group_id, bot_id, chat_id, phase FROM groups
            WHERE chat_id = ANY($1::bigint[]) AND phase <> 'migrated' ORDER BY group_id FOR UPDATE""",
@@ -40,8 +50,7 @@ async def _move(tx: Tx, old: ChatId, new: ChatId) -> int | None:
         )
     if len(rows) > 1:
         await _take_over(tx, first, rows[1], old)
-    group_id: int = first["group_id"]
-    return group_id
+    return Moved(first["group_id"], news=first["chat_id"] != new or len(rows) > 1)
 
 
 async def _point(tx: Tx, other: asyncpg.Record, new: ChatId) -> None:

@@ -66,7 +66,7 @@ class BotAnswer(Answer):
     webhook_url: Annotated[str | None, Field(description="As it was set here; null: it was not.")]
     webhook_key: Annotated[str | None, Field(description="The version of MUSTER_WEBHOOK_KEYS in its secret.")]
     webhook_set_at: datetime | None
-    health: Annotated[HealthAnswer | None, Field(description="null before the first check.")]
+    health: Annotated[HealthAnswer | None, Field(description="null until a check after the last change.")]
     created_at: datetime
 
 
