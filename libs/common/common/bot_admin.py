@@ -103,6 +103,8 @@ class BotAdmin:
         async with self._pool.transaction("check bot") as tx:
             if health is REVOKED:
                 await bots.revoke(tx, access.bot_id, row.token)
+            if health.webhook == "ours" and public_url is not None:
+                await bots.webhook_found(tx, bot_id, public_url)
             await bots.checked(tx, bot_id, health.facts())
             return await _known(tx, bot_id, actor)
 

@@ -161,10 +161,19 @@ async def test_a_webhook_that_was_set_before_rows_remembered_it_is_known_by_its_
 ) -> None:
     await api.grow(FIRST, 0)
     await telegram.ok(TOKEN, "setWebhook", url=f"http://127.0.0.1:1{PATH}", secret_token="old")
-    assert (await api.ask("POST", f"/api/bots/{FIRST}:check")).json()["health"]["webhook"] == "ours"
     answer = await api.ask("POST", f"/api/bots/{FIRST}:rotate_secret")
     assert (answer.status_code, answer.json()["webhook_key"]) == (200, "2"), answer.text
     assert (await hook(telegram)).secret_token != "old"
+
+
+async def test_a_check_remembers_a_webhook_of_ours_for_the_next_token(api: Api, telegram: Simulation) -> None:
+    await api.grow(FIRST, 0)
+    await telegram.ok(TOKEN, "setWebhook", url=f"http://127.0.0.1:1{PATH}", secret_token="old")
+    checked = (await api.ask("POST", f"/api/bots/{FIRST}:check")).json()
+    assert (checked["health"]["webhook"], checked["webhook_url"]) == ("ours", f"http://127.0.0.1:1{PATH}")
+    reissue(telegram)
+    await api.ask("POST", f"/api/bots/{FIRST}:replace_token", json={"token": OTHER})
+    assert (await hook(telegram)).url == f"http://127.0.0.1:1{PATH}"
 
 
 async def test_a_check_sees_whose_webhook_it_is_and_what_waits(api: Api, telegram: Simulation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from argparse import Namespace
@@ -12,7 +11,7 @@ from typing import Any
 
 from common.bot_admin import BotAdmin, administering
 from common.bot_token import bot_of
-from common.cli.output import tell
+from common.cli.output import operator, tell
 from common.errors import ConfigurationError
 from common.key_changes import Actor
 from common.keys import KeyRing, WebhookSecrets
@@ -84,7 +83,7 @@ async def _administering() -> AsyncIterator[BotAdmin]:
 
 
 def _actor() -> Actor:
-    return Actor(f"cli:{getpass.getuser()}")
+    return Actor(operator())
 
 
 def _token() -> str:

@@ -76,3 +76,8 @@ async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
 async def checked(tx: Tx, bot_id: int, health: dict[str, Any]) -> None:
     """What was seen just now."""
     await tx.execute("UPDATE bots SET health = $2, checked_at = now() WHERE bot_id = $1", bot_id, health)
+
+
+async def webhook_found(tx: Tx, bot_id: int, url: str) -> None:
+    """Telegram has ours, from before rows remembered it; nobody knows with which key."""
+    await tx.execute("UPDATE bots SET webhook_url = $2 WHERE bot_id = $1 AND webhook_url IS NULL", bot_id, url)
