@@ -43,12 +43,21 @@ lock: ## renew the hashed requirement locks (make lock UPGRADE=1 for newer versi
 
 BENCH = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m bench
 
-.PHONY: bench-webhook bench-dm
+.PHONY: bench-webhook bench-dm bench-pacing bench-meetings bench-sender
 bench-webhook: ## requests/s, latency and CPU of the webhook, beside its peers (make bench-webhook ARGS="--rounds 5")
 	@$(BENCH) webhook $(ARGS)
 
 bench-dm: ## a private message end to end at 1 and at 100 users; memory of each service
 	@$(BENCH) dm $(ARGS)
+
+bench-pacing: ## how near broadcasts come to Telegram's limits, and 429s (make bench-pacing ARGS="--bots 1 10 --senders 1 4")
+	@$(BENCH) pacing $(ARGS)
+
+bench-meetings: ## what broadcasts do to each other and to replies: fairness, urgency, shared groups, reply latency
+	@$(BENCH) meetings $(ARGS)
+
+bench-sender: ## sends a second of one sender, beside a bare aiohttp loop and aiogram; planning of 100,000
+	@$(BENCH) sender $(ARGS)
 
 FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
 

@@ -1,4 +1,4 @@
-"""`python -m bench webhook|dm`: how fast Muster is, beside others, in one run."""
+"""`python -m bench webhook|dm|pacing|meetings|sender`: how fast Muster is, beside others, in one run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from stack.errors import StackError
 
-from bench import dm, webhook
+from bench import dm, meetings, pacing, sender, webhook
 from bench.load import NoLoadGenerator
 
 
@@ -15,7 +15,8 @@ def main() -> int:
     """0 done, 1 something was wrong with what was measured, 2 bad usage."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="BENCH")
-    for name, module in {"webhook": webhook, "dm": dm}.items():
+    for module in (webhook, dm, pacing, meetings, sender):
+        name = module.__name__.rpartition(".")[2]
         verb = verbs.add_parser(name, help=module.__doc__, description=module.__doc__)
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)

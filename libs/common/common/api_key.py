@@ -19,6 +19,8 @@ SCOPES: Final = (
     "messages:write",
     "broadcasts:read",
     "broadcasts:write",
+    "schedules:read",
+    "schedules:write",
     "groups:read",
     "groups:write",
     "bots:read",

@@ -1,4 +1,4 @@
-"""Many callers, one statement: what is submitted within a few milliseconds is done together."""
+"""Many callers, one statement: what is submitted while the last one runs is done together."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ ResultT = TypeVar("ResultT")
 
 
 class Batch(Generic[ItemT, ResultT]):
-    """`work` gets the items and returns a result for each, in order; what it raises, each of its submitters gets."""
+    """`work` gets the items and returns a result for each, in order; what it raises, each of its submitters gets.
 
-    def __init__(self, work: Callable[[list[ItemT]], Awaitable[list[ResultT]]], *, gather: float) -> None:
+    The first item waits `gather` seconds for company; at most `at_once` batches run, so that they grow with the load.
+    """
+
+    def __init__(
+        self, work: Callable[[list[ItemT]], Awaitable[list[ResultT]]], *, gather: float, at_once: int = 2
+    ) -> None:
         self._work = work
-        self._gather = gather  # seconds
+        self._gather = gather
+        self._turns = asyncio.Semaphore(at_once)
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
@@ -31,14 +37,15 @@ class Batch(Generic[ItemT, ResultT]):
 
     async def _flush(self) -> None:
         await asyncio.sleep(self._gather)
-        batch, self._waiting = self._waiting, []
-        try:
-            results = await self._work([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 (it is the submitters' to handle)
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
+        async with self._turns:
+            batch, self._waiting = self._waiting, []
+            try:
+                results = await self._work([item for item, _ in batch])
+            except Exception as error:  # noqa: BLE001 (it is the submitters' to handle)
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                return
         for (_, done), result in zip(batch, results, strict=True):
             if not done.done():
                 done.set_result(result)

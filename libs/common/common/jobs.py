@@ -102,6 +102,20 @@ class SendFinalMessage(Job):
     bot_id: BotId
     slot: int
     slot_at: AwareDatetime  # by the database's clock
+    more_slots: list[int] = []  # of an album, which counts each of its items
+    items: int = 1
+    broadcast_id: int = 0  # unknown to an older brain
+
+
+class ReviseMessage(Job):
+    """One sent message to be deleted or edited; the item's row is the truth, this only wakes a sender at its slot."""
+
+    kind: Literal["revise_message"] = "revise_message"
+    item_id: int
+    group_id: int
+    bot_id: BotId
+    slot: int
+    slot_at: AwareDatetime  # by the database's clock
 
 
 DmJob = ProcessPrivateMessage
@@ -115,4 +129,4 @@ TgmsJob = Annotated[
     | ProcessGroupCommand,
     Field(discriminator="kind"),
 ]
-GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage, Field(discriminator="kind")]
+GroupMessageJob = Annotated[PlanBroadcast | SendFinalMessage | ReviseMessage, Field(discriminator="kind")]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from common.ids import BotId, ChatId, UpdateId, UserId
 
+REVISION_ATTEMPTS: Final = 8  # to delete or edit a message, whose end nobody knows
 DialogueStatus = Literal["new", "active", "stopped", "blocked"]
 
 
@@ -68,7 +69,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery that may be sent soon; `due_at` is later than now where its group's window is closed."""
+    """A delivery that may be sent soon, or an item that `revises` one; `due_at` is later than now where its group's
+    window is closed.
+    """
 
     delivery_id: int
     broadcast_id: int
@@ -76,6 +79,9 @@ class Candidate:
     bot_id: BotId
     priority: int
     due_at: datetime
+    revises: bool = False
+    items: int = 1  # what it counts against the limits
+    slots: int = 1  # of its bot that it needs: as many, or all that the bot has
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,28 @@ class Begun:
     on_unknown: str
     title: str
     variables: dict[str, Any]
+    edition: int = 0
+    parts_done: int = 0  # messages of it that are confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class BegunItem:
+    """A message that is about to be deleted or edited. `moved`: its group has another chat since; `late`: Telegram
+    deletes it no more.
+    """
+
+    item_id: int
+    revision_id: int
+    kind: str
+    group_id: int
+    bot_id: BotId
+    chat_id: ChatId
+    attempts: int
+    message_ids: list[int]
+    title: str
+    variables: dict[str, Any]
+    moved: bool
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +154,13 @@ class Moment:
 
     at: datetime
     update_id: UpdateId
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A slot that a reply holds, and when it may be used."""
+
+    bot_id: BotId
+    slot: int
+    holder: str
+    at: datetime

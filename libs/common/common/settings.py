@@ -69,7 +69,7 @@ class TelegramSettings(Settings):
 class WorkerSettings(DatabaseSettings, BrokerSettings):
     """What every worker has: its queue's prefetch, its health port and the time it may take to stop."""
 
-    prefetch: int = Field(default=100, ge=1, le=1000)  # jobs in hand: one user's may wait without keeping others out
+    prefetch: int = Field(default=200, ge=1, le=1000)  # jobs in hand: one user's may wait without keeping others out
     concurrency: int = Field(default=20, ge=1, le=1000)  # jobs at work: also the bound on doubled sends at a kill
     grace: float = Field(default=45.0, gt=0)  # seconds to finish what is at work after SIGTERM: two slow calls
     health_host: str = "0.0.0.0"  # noqa: S104 (probes come from outside the pod)

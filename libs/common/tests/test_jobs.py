@@ -24,7 +24,7 @@ KINDS = {
         "record_activity",
         "process_group_command",
     },
-    "group_message_queue": {"send_final_message"},
+    "group_message_queue": {"plan_broadcast", "send_final_message", "revise_message"},
 }
 json_objects = st.dictionaries(
     st.text(max_size=10),

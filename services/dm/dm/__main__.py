@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from common import runtime
+from common.bus.consumer import first
+from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.queues import DM_QUEUE
 from common.registry import BotRegistry
@@ -15,6 +19,7 @@ from dm.handlers import PrivateUpdates
 from dm.settings import DmSettings
 from dm.speaker import Speaker
 from dm.texts import Texts
+from dm.turns import Turns
 
 
 async def main() -> None:
@@ -25,9 +30,14 @@ async def main() -> None:
         try:
             vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
             registry = BotRegistry(worker.pool, vault)
-            speaker = Speaker(worker.pool, api, registry, worker.stop)
+            clock = DatabaseClock(worker.pool)
+            speaker = Speaker(worker.pool, api, registry, Turns(worker.pool, clock), worker.stop)
             dispatcher = build_dispatcher(commands_per_minute=settings.commands_per_minute)
-            await worker.consume(DM_QUEUE, PrivateUpdates(worker.pool, registry, dispatcher, speaker, Texts.load()))
+            handle = PrivateUpdates(worker.pool, registry, dispatcher, speaker, Texts.load())
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(clock.run(worker.stop), name="clock")
+                await first(clock.ready, worker.stop)
+                loops.create_task(worker.consume(DM_QUEUE, handle), name="consume")
         finally:
             await api.close()
 

@@ -14,8 +14,9 @@ from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE
 from common.records import Person, Reply
 from common.registry import BotRegistry
-from common.store import dialogues, inbox, outbox, replies, users
+from common.store import dialogues, inbox, outbox, replies, slots, users
 from common.store.pool import Pool, Tx
+from common.telegram.limits import counts
 from pydantic import ValidationError
 
 from dm.calls import to_replies
@@ -54,7 +55,8 @@ class PrivateUpdates:
                 pending = await self._unsaid(tx, job)
             if first is not None:
                 await outbox.handled(tx, job.order)
-        return await self._speaker.say(pending)
+            turns = await slots.take(tx, job.bot_id, sum(counts(reply.method) for reply in pending), job.message_id)
+        return await self._speaker.say(pending, turns)
 
     async def _unsaid(self, tx: Tx, job: ProcessPrivateMessage) -> list[Reply]:
         pending = await replies.claim(tx, job.bot_id, job.update_id, job.message_id)

@@ -13,6 +13,7 @@ _MARGIN = 5.0  # seconds, for writing down how the last call ended
 class DmSettings(WorkerSettings, TelegramSettings, TokenKeySettings):
     """How patient the bot is with one user."""
 
+    concurrency: int = Field(default=50, ge=1, le=1000)  # many wait for their bot's turn
     commands_per_minute: int = Field(default=10, ge=1)  # of one user and bot; then one polite notice, then silence
 
     @model_validator(mode="after")

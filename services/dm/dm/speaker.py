@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
 from common.errors import HandBack, Reject, RetryLater, StoreUnavailable
 from common.ids import UserId
-from common.records import Reply
+from common.records import Reply, Turn
 from common.registry import BotRegistry
 from common.store import dialogues, replies
 from common.store.pool import Pool
@@ -25,8 +26,11 @@ from common.telegram.errors import (
     Unknown,
     UserGone,
 )
+from common.telegram.limits import counts
 from common.telemetry import metrics
 from common.telemetry.redact import describe
+
+from dm.turns import Turns
 
 # Seconds after the first, second … attempt that Telegram did not take; the last one again and again.
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 30.0, 120.0, 600.0)
@@ -41,37 +45,46 @@ _log = logging.getLogger(__name__)
 class Speaker:
     """A repeated answer is harmless and a missing one is not: what is ambiguous is said once more, then recorded."""
 
-    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, stop: asyncio.Event) -> None:
+    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, turns: Turns, stop: asyncio.Event) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
+        self._turns = turns
         self._stop = stop
 
-    async def say(self, pending: list[Reply]) -> None:
-        """In order.
+    async def say(self, pending: list[Reply], turns: list[Turn]) -> None:
+        """In order; `turns` are those that were free when the replies were decided.
 
         RetryLater and HandBack leave the rest for the job's next attempt; Reject tells operators of a reply that did
         not get through.
         """
         refused: str | None = None
         for reply in pending:
+            turn = await self._turn(reply, turns)
             try:
-                refused = await self._say(await self._registry.access(reply.bot_id), reply) or refused
+                refused = await self._say(await self._registry.access(reply.bot_id), reply, turn) or refused
             except (RetryLater, HandBack):
                 async with self._pool.transaction("release replies") as tx:
                     await replies.release(tx, reply.bot_id, reply.update_id)
+                    for held in (turn, *turns):
+                        await self._turns.give_back(tx, held)
                 raise
         if refused:
             raise Reject(f"a reply did not get through: {refused}")
 
-    async def _say(self, access: BotAccess, reply: Reply) -> str | None:
+    async def _turn(self, reply: Reply, turns: list[Turn]) -> Turn | None:
+        if not counts(reply.method):
+            return None
+        return turns.pop(0) if turns else await self._turns.next(reply.bot_id, f"{reply.update_id}:{reply.seq}")
+
+    async def _say(self, access: BotAccess, reply: Reply, turn: Turn | None) -> str | None:
         """Why it did not get through, where operators should know. `attempts` counts what may have been said."""
         missed, waited = 0, 0.0
         while True:
             if self._stop.is_set():
                 raise HandBack  # a call that is begun now may outlast the time that is left
             try:
-                result = await self._api.call(access, reply.method, reply.params)
+                result = await self._call(access, reply, turn)
             except Flood as flood:
                 waited += flood.retry_after
                 if waited > _SHORT_FLOOD:
@@ -82,13 +95,21 @@ class Speaker:
                 await _pause(missed, trouble)
             except Unknown as trouble:
                 if reply.attempts >= (_MAX_TRANSIENT if isinstance(trouble, Transient) else 2):
-                    return await self._unknown(reply, trouble)
+                    return await self._unknown(reply, turn, trouble)
                 reply = await self._once_more(reply, trouble)
             except TelegramError as error:
-                return await self._answered(access, reply, error)
+                return await self._answered(access, reply, turn, error)
             else:
-                await self._settle(reply, "sent", message_id=_message_id(result))
+                await self._settle(reply, turn, "sent", message_id=_message_id(result))
                 return None
+
+    async def _call(self, access: BotAccess, reply: Reply, turn: Turn | None) -> Any:
+        if turn is not None:
+            await self._turns.wait(turn)
+        begun = time.monotonic()
+        result = await self._api.call(access, reply.method, reply.params)
+        self._turns.answered(time.monotonic() - begun)
+        return result
 
     async def _once_more(self, reply: Reply, trouble: Unknown) -> Reply:
         async with self._pool.transaction("reply again") as tx:
@@ -97,7 +118,7 @@ class Speaker:
             await _pause(reply.attempts, trouble)
         return counted
 
-    async def _answered(self, access: BotAccess, reply: Reply, error: TelegramError) -> str | None:
+    async def _answered(self, access: BotAccess, reply: Reply, turn: Turn | None, error: TelegramError) -> str | None:
         """What Telegram said clearly."""
         match error:
             case TokenRevoked():
@@ -105,22 +126,28 @@ class Speaker:
                     raise RetryLater(_NEW_TOKEN, "the bot has another token by now", counts=False)
                 raise Reject(f"the bot's token was revoked: {error}")
             case SentDeleted():
-                await self._settle(reply, "sent", reason=error.outcome)
+                await self._settle(reply, turn, "sent", reason=error.outcome)
                 return None
-        await self._settle(reply, "failed", reason=error.outcome)
+        await self._settle(reply, turn, "failed", reason=error.outcome)
         if isinstance(error, UserGone):
             async with self._pool.transaction("user gone") as tx:
                 await dialogues.set_status(tx, reply.bot_id, UserId(reply.chat_id), "blocked")
         return None if isinstance(error, UserGone | Stale) else str(error)
 
-    async def _unknown(self, reply: Reply, trouble: Unknown) -> str | None:
+    async def _unknown(self, reply: Reply, turn: Turn | None, trouble: Unknown) -> str | None:
         """Most likely it was not said where Telegram answered 5xx each time: operators should know."""
         _log.error("reply ends unknown", extra={"bot_id": reply.bot_id, "update_id": reply.update_id})
-        await self._settle(reply, "unknown", reason=trouble.outcome)
+        await self._settle(reply, turn, "unknown", reason=trouble.outcome)
         return str(trouble) if isinstance(trouble, Transient) else None
 
     async def _settle(
-        self, reply: Reply, state: str, *, message_id: int | None = None, reason: str | None = None
+        self,
+        reply: Reply,
+        turn: Turn | None,
+        state: str,
+        *,
+        message_id: int | None = None,
+        reason: str | None = None,
     ) -> None:
         """Until it is written: handled again, a reply that was said would be said twice."""
         metrics.REPLIES.labels(state).inc()
@@ -128,6 +155,7 @@ class Speaker:
             try:
                 async with self._pool.transaction("settle reply") as tx:
                     await replies.settle(tx, reply, state, message_id=message_id, reason=reason)
+                    await self._turns.give_back(tx, turn)
             except StoreUnavailable as error:
                 _log.warning("a reply's outcome waits", extra={"bot_id": reply.bot_id, "error": describe(error)})
                 await asyncio.sleep(_SETTLE_AGAIN)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.records import Bot
 from common.registry import BotRegistry
@@ -20,6 +21,7 @@ from dm.dispatcher import build_dispatcher
 from dm.handlers import PrivateUpdates
 from dm.speaker import Speaker
 from dm.texts import Texts
+from dm.turns import Turns
 from telegram_sim.testing import Simulation
 
 from .driver import BOT_ID, TOKEN, User
@@ -49,11 +51,13 @@ async def vault(db: Database) -> TokenVault:
 async def new_voice(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterator[Callable[[], PrivateUpdates]]:
     """Each call is another worker's: nothing is shared but the rows."""
     opened: list[BotApi] = []
+    clock = DatabaseClock(db.pool)
+    await clock.measure()
 
     def make() -> PrivateUpdates:
         opened.append(BotApi(sim.url, timeout=2, pacer=FloodMemory()))
-        registry = BotRegistry(db.pool, vault)
-        speaker = Speaker(db.pool, opened[-1], registry, asyncio.Event())
+        registry, turns = BotRegistry(db.pool, vault), Turns(db.pool, clock)
+        speaker = Speaker(db.pool, opened[-1], registry, turns, asyncio.Event())
         return PrivateUpdates(db.pool, registry, build_dispatcher(commands_per_minute=10), speaker, Texts.load())
 
     yield make

@@ -83,6 +83,11 @@ _ALWAYS = {
     503: "The database can't be reached: come back after Retry-After seconds.",
 }
 _WITH_BODY = {400: "The body can't be read.", 413: "The body is larger than 256 KiB."}
+_WITH_FILE = {
+    400: "The body is no form with one file.",
+    408: "The file did not arrive in time.",
+    413: "The file is larger than 50 MiB, or than what the platform takes.",
+}
 _TRACE = {"schema": {"type": "string"}, "description": "The trace of this request."}
 _RETRY = {"schema": {"type": "integer"}, "description": "Seconds."}
 
@@ -113,10 +118,10 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     kinds = dict(_ALWAYS)
     if "{" in path:
         kinds[404] = "There is none, or the key may not see it."
-    if method == "post":
+    if method == "post" or any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ())):
         kinds[409] = "Not in this state, or another request with this Idempotency-Key is under way."
     if "requestBody" in operation:
-        kinds |= _WITH_BODY
+        kinds |= _WITH_FILE if "multipart/form-data" in operation["requestBody"]["content"] else _WITH_BODY
     for answer in operation["responses"].values():
         answer["headers"] = {"X-Trace-Id": _TRACE}
     for status, description in kinds.items():

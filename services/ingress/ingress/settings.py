@@ -12,6 +12,7 @@ class IngressSettings(DatabaseSettings, BrokerSettings, WebhookKeySettings, Tele
     database_pool_max: int = Field(default=5, ge=1, le=200)
     database_timeout: float = Field(default=2.0, gt=0)  # seconds
     publish_timeout: float = Field(default=1.0, gt=0)  # seconds: then the outbox takes the job
+    media_quota: int = Field(default=1024, ge=1)  # MiB of files that one key's owner may keep
     max_concurrent: int = Field(default=512, ge=1)  # webhooks handled at once; more are told to come back
     # For operations on bots alone; without them those answer 503 and everything else works.
     encryption_keys: SecretStr | None = None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
-from hypothesis import given, settings
+from common.markup.errors import MarkupError
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ingress.rules import markup
-from ingress.rules.markup import ParseMode, visible
-from ingress.rules.markup_error import MarkupError
+from ingress.rules.markup import ParseMode, read, visible
 from telegram_sim.errors import ApiError
 from telegram_sim.markup.html import parse_html
+from telegram_sim.markup.links import link_entity
 from telegram_sim.markup.markdown_v2 import parse_markdown_v2
 
 HTML_GOOD = {
@@ -79,27 +83,47 @@ def test_lengths_are_utf_16_units() -> None:
 PIECES = [
     "<b>", "</b>", "<i>", "</i>", "<a href='https://a.b'>", "</a>", "<code>", "</code>", "<pre>", "</pre>", "&lt;",
     "&amp",
-    "<blockquote>", "</blockquote>", "<tg-spoiler>", "</tg-spoiler>", "&", "<", ">", "a", " ", "\n", '"', "'", "/",
+    "<blockquote>", "</blockquote>", "<blockquote expandable>", "<pre><code class='language-py'>", "</code></pre>",
+    "<a href='tg://user?id=7'>", "&#150;", "&#x1F44D;",
+    "<tg-spoiler>", "</tg-spoiler>", "&", "<", ">", "a", " ", "\n", '"', "'", "/",
     "=", "👍",
 ]  # fmt: skip
 MARKS = [
     "*", "_", "__", "~", "||", "`", "```", "[", "](https://a.b)", "]", "(", ")", ">", "\n", "\\", "\\.", "!", "a",
     " ", "\n>",
-    "![", "](tg://emoji?id=5)", "py\n", "👍", "**", "|", "-", "\\`", "\\\\",
+    "![", "](tg://emoji?id=5)", "py\n", "👍", "**", "|", "-", "\\`", "\\\\", "\\\n", "](tg://user?id=7)",
 ]  # fmt: skip
 
 
 def _agrees(text: str, mode: ParseMode) -> None:
     """Accepted here ⇒ accepted there, with the same visible text but for what Telegram trims."""
     try:
-        seen = visible(text, mode)
+        seen = read(text, mode)
     except MarkupError:
         return
     try:
-        there, _ = parse_html(text) if mode == "HTML" else parse_markdown_v2(text)
+        there, entities = parse_html(text) if mode == "HTML" else parse_markdown_v2(text)
     except ApiError as error:
         raise AssertionError(f"accepted {text!r}, but Telegram says {error}") from None
-    assert seen.strip() == there.strip(), text
+    assert seen.text == there, text
+    ours = [_theirs(entity.as_json()) for entity in seen.entities]
+    assert _ordered(ours) == _ordered(entities), text
+
+
+def _theirs(entity: dict[str, Any]) -> dict[str, Any]:
+    """As the simulator keeps the entity: addresses made whole, users as they are known."""
+    place = {name: entity[name] for name in ("offset", "length")}
+    match entity["type"]:
+        case "text_link":
+            return (link_entity(entity["url"]) or {}) | place
+        case "text_mention":
+            return (link_entity(f"tg://user?id={entity['user']['id']}") or {}) | place
+        case _:
+            return entity
+
+
+def _ordered(entities: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(entity, sort_keys=True) for entity in entities)
 
 
 @settings(max_examples=1500, deadline=None)
@@ -110,6 +134,7 @@ def test_whatever_html_passes_is_understood(text: str) -> None:
 
 @settings(max_examples=3000, deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
+@example("\n>\\\n>")
 def test_whatever_markdown_passes_is_understood(text: str) -> None:
     _agrees(text, "MarkdownV2")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from common.store import revisions
 from ingress.app import create_app
 from telegram_sim.testing import Simulation
 
@@ -17,9 +18,20 @@ from . import asgi
 from .api import FIRST, SECOND, Api, token_of
 from .test_broadcasts import planned
 
+SCHEDULE = {
+    "name": "daily",
+    "cron": "0 9 * * *",
+    "message": {"type": "text", "text": "x"},
+    "targets": {"all": True},
+}
 BODIES: dict[str, Any] = {
+    "upload_media": {},
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
     "resolve_unknown": {"outcome": "resend"},
+    "edit_broadcast": {"edit": {"type": "text", "text": "y"}},
+    "make_schedule": SCHEDULE,
+    "preview_schedule": {"cron": "0 9 * * *"},
+    "change_schedule": {"enabled": False},
     "register_group": {"bot_id": FIRST, "chat_id": -4},
     "change_group": {"tags": ["changed"]},
     "register_bot": {"token": token_of(FIRST)},
@@ -29,7 +41,9 @@ BODIES: dict[str, Any] = {
     "rotate_key": {},
 }
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
-REFUSED_BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403, "register_bot": 403}
+AFTER_CANCEL |= {"edit_broadcast"}  # or recalled
+BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403, "register_bot": 403}
+BEYOND |= {"make_schedule": 201, "preview_schedule": 200, "upload_media": 201}  # of its own groups, and of nobody's
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,17 @@ async def stage(api: Api) -> dict[str, str]:
     await api.grow(SECOND, 0)
     broadcast_id = await planned(api, [group_id], bot_ids=[FIRST])
     key = await api.make_key("groups:read", bot_ids=[FIRST])
+    own = await api.make_key("schedules:write", bot_ids=[FIRST])
+    schedule = (await api.ask("POST", "/api/schedules", key=own, json=SCHEDULE)).json()
+    async with api.db.transaction() as tx:
+        revision_id = await revisions.create(tx, broadcast_id, "edit", priority=5, content={}, created_by="key:test")
+    key_of_first = await api.make_key("messages:write", bot_ids=[FIRST])
+    uploaded = await api.ask("POST", "/api/media", key=key_of_first, files={"file": ("b.txt", b"secret", "text/plain")})
     return {
+        "{media_id}": str(uploaded.json()["media_id"]),
         "{broadcast_id}": str(broadcast_id),
+        "{revision_id}": str(revision_id),
+        "{schedule_id}": str(schedule["schedule_id"]),
         "{group_id}": str(group_id),
         "{bot_id}": str(FIRST),
         "{key_id}": key.split("_")[2],
@@ -84,6 +107,8 @@ async def ask(api: Api, operation: Operation, names: dict[str, str], key: str) -
     path = operation.path
     for name, value in names.items():
         path = path.replace(name, value)
+    if operation.name == "upload_media":
+        return await api.ask(operation.method, path, key=key, files={"file": ("a.txt", b"hello", "text/plain")})
     body = BODIES[operation.name] if operation.has_body else None
     return await api.ask(operation.method, path, key=key, json=body)
 
@@ -117,7 +142,7 @@ async def test_no_key_and_a_wrong_scope(api: Api) -> None:
 
 async def test_a_key_of_another_bot_finds_nothing(api: Api, telegram: Simulation) -> None:
     description, names = await described(), await stage(api)
-    tables = ("bots", "groups", "broadcasts", "deliveries")
+    tables = ("bots", "groups", "broadcasts", "deliveries", "revisions")
     before = [await api.rows(table) for table in tables]
     for operation in operations(description):
         answer = await ask(api, operation, names, await api.make_key("*", bot_ids=[SECOND]))
@@ -127,7 +152,7 @@ async def test_a_key_of_another_bot_finds_nothing(api: Api, telegram: Simulation
         elif "{" in operation.path:
             assert answer.status_code == 404, operation.name
         else:
-            assert answer.status_code == REFUSED_BEYOND[operation.name], operation.name
+            assert answer.status_code == BEYOND[operation.name], operation.name
     assert [await api.rows(table) for table in tables] == before
 
 

@@ -8,6 +8,7 @@ import socket
 import uuid
 
 from common import runtime
+from common.bus.consumer import first
 from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.queues import GROUP_MESSAGE_QUEUE
@@ -19,6 +20,7 @@ from common.telegram.secrets import TokenVault
 from sender import heartbeat
 from sender.handlers import Deliveries
 from sender.ledger import Ledger
+from sender.media import MediaDesk
 from sender.settings import SenderSettings
 
 
@@ -32,12 +34,13 @@ async def main() -> None:
         )
         clock = DatabaseClock(worker.pool)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner))
+        desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
+        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner), desk)
         try:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(heartbeat.run(worker.stop, worker.pool, owner), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
-                await clock.ready.wait()
+                await first(clock.ready, worker.stop)
                 loops.create_task(worker.consume(GROUP_MESSAGE_QUEUE, handle), name="consume")
         finally:
             await api.close()

@@ -7,35 +7,52 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
-from common.jobs import GroupMessageJob, PlanBroadcast, SendFinalMessage
+from common.errors import Reject
+from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
 from common.registry import BotRegistry
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError, TokenRevoked
+from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
+from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
-from sender.rules.outcomes import decide
-from sender.rules.render import render
-from sender.rules.window import RoundTrips, free_at
+from sender.media import MediaDesk, MediaGone, Supply
+from sender.revisions import Revisions
+from sender.rules.head_start import HeadStart
+from sender.rules.outcomes import Decision, Progress, decide
+from sender.rules.parts import UnsendableError, calls
+from sender.rules.sources import with_files
 
-_EARLY = timedelta(milliseconds=20)  # before the slot: time for the intent's own commit
 _CHUNK = 10_000  # deliveries planned in one transaction
 _REMEMBERED = 100  # contents of broadcasts
+_LATER = timedelta(seconds=1)  # until a delivery asks again for a file that another sender uploads
+_FORGOTTEN_AT_MOST = 3  # attempts after which a refused file is the message's own fault
 
 
 class Deliveries:
     """The handler of group_message_queue; a job whose row says something else is stale and dropped."""
 
-    def __init__(self, pool: Pool, api: BotApi, registry: BotRegistry, clock: DatabaseClock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        api: BotApi,
+        registry: BotRegistry,
+        clock: DatabaseClock,
+        ledger: Ledger,
+        desk: MediaDesk,
+    ) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
         self._clock = clock
         self._ledger = ledger
+        self._desk = desk
         self._trips = RoundTrips()
-        self._contents: dict[int, dict[str, Any]] = {}
+        self._head_start = HeadStart()
+        self._contents: dict[int, tuple[int, dict[str, Any]]] = {}  # with its edition
+        self._revise = Revisions(pool, api, registry=registry, clock=clock, owner=ledger.owner, trips=self._trips)
 
     async def __call__(self, job: GroupMessageJob) -> None:
         """By kind."""
@@ -44,6 +61,8 @@ class Deliveries:
                 await self._plan(job.broadcast_id)
             case SendFinalMessage():
                 await self._deliver(job)
+            case ReviseMessage():
+                await self._revise(job)
             case _ as never:
                 assert_never(never)
 
@@ -59,38 +78,103 @@ class Deliveries:
 
     async def _deliver(self, job: SendFinalMessage) -> None:
         access = await self._registry.access(job.bot_id)
-        await self._clock.sleep_until(job.slot_at, early=_EARLY)
-        begun = await self._ledger.begin(job)
-        if begun is None:
-            return
-        content = await self._content(begun.broadcast_id)
-        await self._clock.sleep_until(job.slot_at)
-        await self._ledger.settle(await self._send(job, access, begun, content))
-
-    async def _send(self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any]) -> Ended:
-        method, params = render(content, begun)
-        started, error, message_id = time.monotonic(), None, None
+        broadcast_id = job.broadcast_id or await self._broadcast_of(job)
+        content = await self._content(broadcast_id)
         try:
-            message_id = _message_id(await self._api.call(access, method, params))
-        except TelegramError as failure:
-            error = failure
+            supply = await self._desk.supply(job.bot_id, broadcast_id, content)
+        except MediaGone:
+            await self._refuse(job, Decision("failed", "a file has expired", pause=True))
+            return
+        if supply is None:
+            await self._ledger.put_off(job, _LATER)
+            return
+        try:
+            await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
+            asked = time.monotonic()
+            begun = await self._ledger.begin(job)
+            self._head_start.add(time.monotonic() - asked)
+            if begun is not None:
+                content = await self._content(broadcast_id, begun.edition)  # an edit changes words, and no files
+                await self._attempt(job, access, begun, content, supply)
+        finally:
+            await self._desk.done(supply)
+
+    async def _attempt(
+        self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any], supply: Supply
+    ) -> None:
+        try:
+            parts = calls(content, begun)
+        except UnsendableError as reason:
+            await self._ledger.settle(self._ended(job, begun, Decision("failed", str(reason))))
+            return
+        if begun.parts_done >= len(parts):  # a newer version of this program makes fewer of it
+            await self._ledger.settle(self._ended(job, begun, Decision("sent")))
+            return
+        progress = Progress(begun.parts_done, len(parts))
+        method, params = parts[progress.part]
+        await self._clock.sleep_until(job.slot_at)
+        started, failure, result = time.monotonic(), None, None
+        try:
+            result = await self._call(access, method, with_files(method, params, supply.files), supply)
+        except TelegramError as error:
+            failure = error
         self._trips.add(time.monotonic() - started)
+        decision = await self._decide(failure, access, begun, supply)
+        await self._ledger.settle(self._ended(job, begun, decision, _message_ids(result), progress))
+        if failure is None:
+            await self._desk.learn(supply, result)
+
+    async def _call(self, access: BotAccess, method: str, params: dict[str, Any], supply: Supply) -> Any:
+        if supply.uploads:
+            return await self._api.upload(access, method, params, supply.uploads)
+        return await self._api.call(access, method, params)
+
+    async def _decide(self, error: TelegramError | None, access: BotAccess, begun: Begun, supply: Supply) -> Decision:
         if isinstance(error, TokenRevoked):
             await self._registry.revoked(access)
-        decision = decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
-        return Ended(job, begun, decision, message_id, free_at(self._clock.now(), self._trips.floor))
+        if isinstance(error, WrongFile) and supply.known and begun.attempts <= _FORGOTTEN_AT_MOST:
+            await self._desk.forget(supply)
+            return Decision("pending", error.outcome)
+        return decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
 
-    async def _content(self, broadcast_id: int) -> dict[str, Any]:
-        found = self._contents.get(broadcast_id)
+    async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
+        begun = await self._ledger.begin(job)
+        if begun is not None:
+            await self._ledger.settle(self._ended(job, begun, decision))
+
+    def _ended(
+        self,
+        job: SendFinalMessage,
+        begun: Begun,
+        decision: Decision,
+        message_ids: tuple[int, ...] = (),
+        progress: Progress | None = None,
+    ) -> Ended:
+        free = free_at(self._clock.now(), self._trips.floor)
+        return Ended(
+            job, begun, decision, message_ids, free, progress or Progress(begun.parts_done, begun.parts_done + 1)
+        )
+
+    async def _broadcast_of(self, job: SendFinalMessage) -> int:
+        async with self._pool.transaction("broadcast of") as tx:
+            found = await deliveries.broadcast_of(tx, job.delivery_id)
         if found is None:
-            async with self._pool.transaction("content") as tx:
-                found = await broadcasts.content(tx, broadcast_id)
-            if len(self._contents) >= _REMEMBERED:
-                self._contents.pop(next(iter(self._contents)))
-            self._contents[broadcast_id] = found
+            raise Reject("there is no such delivery")
         return found
 
+    async def _content(self, broadcast_id: int, edition: int = 0) -> dict[str, Any]:
+        known = self._contents.get(broadcast_id)
+        if known is None or known[0] < edition:
+            async with self._pool.transaction("content") as tx:
+                known = await broadcasts.edition(tx, broadcast_id)
+            if len(self._contents) >= _REMEMBERED:
+                self._contents.pop(next(iter(self._contents)))
+            self._contents[broadcast_id] = known
+        return known[1]
 
-def _message_id(result: Any) -> int | None:
-    first = result[0] if isinstance(result, list) and result else result
-    return first.get("message_id") if isinstance(first, dict) else None
+
+def _message_ids(result: Any) -> tuple[int, ...]:
+    """Of an album all of them."""
+    messages = result if isinstance(result, list) else [result]
+    found = [message.get("message_id") for message in messages if isinstance(message, dict)]
+    return tuple(number for number in found if isinstance(number, int))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.batch import Batch
 from common.dbclock import DatabaseClock
@@ -20,7 +20,7 @@ from common.store.pool import Pool, Tx
 from common.store.slots import Used
 from common.telemetry.redact import describe
 
-from sender.rules.outcomes import Decision
+from sender.rules.outcomes import Decision, Progress, onward
 
 _GATHER = 0.004  # seconds
 _AGAIN = 0.5  # seconds between attempts to write an outcome
@@ -34,8 +34,9 @@ class Ended:
     job: SendFinalMessage
     begun: Begun
     decision: Decision
-    message_id: int | None
+    message_ids: tuple[int, ...]
     free_at: datetime
+    progress: Progress
 
 
 class Ledger:
@@ -44,7 +45,7 @@ class Ledger:
     def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
         self._pool = pool
         self._clock = clock
-        self._owner = owner
+        self.owner = owner
         self._intents = Batch(self._begin, gather=_GATHER)
         self._outcomes = Batch(self._settle, gather=_GATHER)
         self._unused = Batch(self._give_back, gather=_GATHER)
@@ -55,6 +56,12 @@ class Ledger:
         if begun is None:
             await self._unused.submit(job)
         return begun
+
+    async def put_off(self, job: SendFinalMessage, delay: timedelta) -> None:
+        """Nothing was begun: the delivery waits for another slot, and this one is free."""
+        async with self._pool.transaction("put off") as tx:
+            await deliveries.put_off(tx, [(job.delivery_id, job.slot_at)], delay)
+        await self._unused.submit(job)
 
     async def settle(self, ended: Ended) -> None:
         """Until it is written: this process alone knows how the attempt ended."""
@@ -71,14 +78,15 @@ class Ledger:
 
     async def _begin(self, jobs: list[SendFinalMessage]) -> list[Begun | None]:
         async with self._pool.transaction("intents") as tx:
-            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self._owner)
+            rows = await deliveries.begin(tx, [(job.delivery_id, job.slot_at) for job in jobs], self.owner)
         begun = {row.delivery_id: row for row in rows}
-        return [begun.get(job.delivery_id) for job in jobs]
+        return [begun.pop(job.delivery_id, None) for job in jobs]  # a job that came twice is begun once
 
     async def _give_back(self, jobs: list[SendFinalMessage]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            await slots.release(tx, [Used(j.delivery_id, j.group_id, j.bot_id, j.slot, now) for j in jobs])
+            used = await deliveries.sending(tx, [job.delivery_id for job in jobs])  # by the same job's other copy
+            await slots.release(tx, [_slots(job, now, items=0) for job in jobs if job.delivery_id not in used])
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[Ended]) -> list[None]:
@@ -107,13 +115,27 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
 
 
 def _outcome(ended: Ended) -> Outcome:
-    decision = ended.decision
-    return Outcome(ended.begun.delivery_id, decision.state, ended.message_id, decision.reason, decision.delay)
+    begun, progress = ended.begun, ended.progress
+    decision, done = onward(ended.decision, progress)
+    filled = {"title": begun.title, "variables": begun.variables} if progress.parts > 1 else None
+    return Outcome(
+        begun.delivery_id,
+        decision.state,
+        ended.message_ids,
+        decision.reason,
+        decision.delay,
+        progress.parts,
+        done,
+        filled,
+    )
 
 
 def _used(ended: Ended) -> Used:
-    job = ended.job
-    return Used(job.delivery_id, job.group_id, BotId(job.bot_id), job.slot, ended.free_at)
+    return _slots(ended.job, ended.free_at, items=ended.job.items)
+
+
+def _slots(job: SendFinalMessage, free_at: datetime, *, items: int) -> Used:
+    return Used(job.delivery_id, job.group_id, BotId(job.bot_id), [job.slot, *job.more_slots], free_at, items)
 
 
 def _note(ended: Ended) -> Note:

@@ -9,5 +9,4 @@ from pydantic import Field
 class SenderSettings(WorkerSettings, TelegramSettings, TokenKeySettings):
     """Jobs wait here for their slots, so many may be in hand; only those at Telegram are in doubt at a kill."""
 
-    prefetch: int = Field(default=200, ge=1, le=1000)
     concurrency: int = Field(default=200, ge=1, le=1000)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from common.jobs import PlanBroadcast
 from common.keys import KeyRing
 from common.records import Bot
 from common.registry import BotRegistry
-from common.store import bots, broadcasts, groups, reaping
+from common.store import bots, broadcasts, groups, media, reaping
 from common.store.broadcasts import Targets
 from common.telegram.client import BotApi
 from common.telegram.floods import FloodMemory
@@ -23,10 +25,12 @@ from common.telegram.secrets import TokenVault
 from common.testing.postgres import Database
 from sender.handlers import Deliveries
 from sender.ledger import Ledger
+from sender.media import MediaDesk
 from telegram_sim.testing import Simulation
 from tgms.leader import Leader
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
+from tgms.revisions import Revisions
 
 OWNER = "test-sender"
 
@@ -52,6 +56,7 @@ class Fleet:
     sim: Simulation
     db: Database
     handle: Deliveries
+    make: Callable[[str], Deliveries]
     groups: dict[int, int] = field(default_factory=dict)  # group id → chat id
 
     async def grow(self, n: int, bot_id: BotId) -> list[int]:
@@ -68,9 +73,11 @@ class Fleet:
             self.groups[made[-1]] = chat["id"]
         return made
 
-    async def broadcast(self, group_ids: list[int], text: str = "hello {{title}}", **options: Any) -> int:
+    async def broadcast(
+        self, group_ids: list[int], text: str = "hello {{title}}", *, content: Any = None, **options: Any
+    ) -> int:
         """Planned and running."""
-        content = {"method": "sendMessage", "params": {"text": text}}
+        content = content or {"method": "sendMessage", "params": {"text": text}}
         async with self.db.transaction() as tx:
             broadcast_id = await broadcasts.create(tx, Targets(group_ids=group_ids), content, **options)
         await self.handle(PlanBroadcast(broadcast_id=broadcast_id))
@@ -85,6 +92,37 @@ class Fleet:
     async def ended(self, broadcast_id: int) -> bool:
         """No delivery is open."""
         return not {"pending", "slotted", "sending"} & set((await self.ledger(broadcast_id)).values())
+
+    async def rows(self, broadcast_id: int) -> list[dict[str, Any]]:
+        """The ledger's whole rows, by group."""
+        async with self.db.transaction() as tx:
+            rows = await tx.fetch("SELECT * FROM deliveries WHERE broadcast_id = $1 ORDER BY group_id", broadcast_id)
+        return [dict(row) for row in rows]
+
+    async def effects(self, method: str) -> list[dict[str, Any]]:
+        """Calls that took effect, in order."""
+        found = (await self.sim.admin("GET", f"effects?method={method}"))["effects"]
+        return [effect for effect in found if effect["status"] == "ok"]
+
+    async def shown(self, group_id: int, field: str) -> list[dict[str, Any]]:
+        """The messages in that group that have the field."""
+        chat = await self.sim.admin("GET", f"chat?chat_id={self.groups[group_id]}")
+        return [message for message in chat["messages"] if field in message]
+
+    async def keep(self, content: bytes, name: str = "a.pdf", mime: str = "application/pdf") -> str:
+        """As the API takes an upload: what a message names it by."""
+        digest = hashlib.sha256(content).digest()
+        new = media.New("test", None, digest, name, mime, len(content))
+        async with self.db.transaction() as tx:
+            if await media.claim_blob(tx, digest, len(content)):
+                for seq in range(-(-len(content) // media.CHUNK)):
+                    await media.add_chunk(tx, digest, seq, content[seq * media.CHUNK :][: media.CHUNK])
+            saved = await media.save(tx, new, timedelta(days=1))
+        return f"media:{saved.media_id}"
+
+    def another(self) -> Deliveries:
+        """A second process's handler on the same database and Telegram."""
+        return self.make(f"other-{len(self.groups)}")
 
     async def sent(self) -> list[int]:
         """The chat of each sendMessage that took effect, in order."""
@@ -117,14 +155,20 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
     await clock.measure()
     async with db.transaction() as tx:
         await reaping.beat(tx, OWNER)
+        await tx.execute("UPDATE workers SET beat_at = now() + interval '1 min'")  # nothing beats again in a test
     registry = BotRegistry(db.pool, vault)
-    yield Fleet(sim, db, Deliveries(db.pool, api, registry, clock, Ledger(db.pool, clock, OWNER)))
+
+    def make(owner: str) -> Deliveries:
+        ledger, desk = Ledger(db.pool, clock, owner), MediaDesk(db.pool, owner, timeout=2)
+        return Deliveries(db.pool, api, registry, clock, ledger, desk)
+
+    yield Fleet(sim, db, make(OWNER), make)
     await api.close()
 
 
 @pytest.fixture
 async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
-    """Pacer and reaper under a lease, publishing straight to the handler."""
+    """Pacer, reaper and revisions under a lease, publishing straight to the handler."""
     stop, leader, direct = asyncio.Event(), Leader(db.pool, ttl=5), Direct(fleet.handle)
     publisher: Any = direct
     loops = [
@@ -133,6 +177,7 @@ async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
             leader.run(stop),
             Pacer(db.pool, publisher, leader).run(stop),
             Reaper(db.pool, publisher, leader).run(stop),
+            Revisions(db.pool, leader).run(stop),
         )
     ]
     yield direct

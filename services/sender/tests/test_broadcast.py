@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from common.store import broadcasts, reaping
@@ -125,3 +126,16 @@ async def test_a_lost_job_waits_for_another_slot(fleet: Fleet) -> None:
         await tx.execute("UPDATE deliveries SET state = 'slotted', slot_at = now() - interval '1 min'")
         assert await reaping.unslot(tx, timedelta(seconds=5)) == 1
     assert set((await fleet.ledger(broadcast_id)).values()) == {"pending"}
+
+
+async def test_a_job_that_comes_twice_at_once_sends_once(fleet: Fleet, brain: Direct) -> None:
+    ids = await fleet.grow(20, (await bot_ids(fleet))[0])
+    handle = fleet.handle
+
+    async def twice(job: Any) -> None:
+        await asyncio.gather(handle(job), handle(job))
+
+    brain.handle = twice
+    broadcast_id = await fleet.broadcast(ids)
+    await eventually(lambda: fleet.ended(broadcast_id), within=20)
+    assert Counter(await fleet.sent()) == Counter(fleet.groups[g] for g in ids)

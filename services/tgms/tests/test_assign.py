@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from common.ids import BotId
@@ -43,23 +44,44 @@ def test_a_group_is_sent_to_once_at_a_time_however_many_broadcasts_want_it() -> 
 
 def test_a_bots_slots_are_for_its_own_groups() -> None:
     pairs = assign(slots(2, bot=1) + slots(2, bot=2), some(1, range(1), bot=2), turn=0)
-    assert [(slot.bot_id, c.bot_id) for slot, c in pairs] == [(2, 2)]
+    assert [(slot.bot_id, c.bot_id) for [slot], c in pairs] == [(2, 2)]
+
+
+def test_a_recall_goes_first_and_an_edit_shares_with_the_sends_of_its_own_broadcast() -> None:
+    sends, edits = some(1, range(50)), [replace(c, revises=True) for c in some(1, range(50, 100))]
+    recall = [replace(c, revises=True) for c in some(2, range(100, 103), priority=10)]
+    chosen = [c for _, c in assign(slots(13), sends + edits + recall, turn=0)]
+    assert [c.broadcast_id for c in chosen[:3]] == [2, 2, 2]
+    assert Counter(c.revises for c in chosen[3:]) == {True: 5, False: 5}
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30), st.integers(0, 9), st.integers(1, 3)), max_size=60),
+    st.lists(
+        st.tuples(st.integers(1, 4), st.integers(0, 30), st.integers(0, 9), st.integers(1, 3), st.integers(1, 4)),
+        max_size=60,
+    ),
     st.integers(0, 40),
     st.integers(0, 1000),
 )
 def test_no_slot_no_delivery_and_no_group_is_used_twice(
-    rows: list[tuple[int, int, int, int]], n: int, turn: int
+    rows: list[tuple[int, int, int, int, int]], n: int, turn: int
 ) -> None:
     candidates = [
-        Candidate(place, broadcast, group, BotId(bot), priority, NOW)
-        for place, (broadcast, group, priority, bot) in enumerate(rows)
+        Candidate(place, broadcast, group, BotId(bot), priority, NOW, items, items)
+        for place, (broadcast, group, priority, bot, items) in enumerate(rows)
     ]
     pairs = assign(slots(n, 1) + slots(n, 2), candidates, turn=turn)
-    assert len({(s.bot_id, s.slot) for s, _ in pairs}) == len(pairs)
+    taken = [(slot.bot_id, slot.slot) for some, _ in pairs for slot in some]
+    assert len(set(taken)) == len(taken)
+    assert all(len(some) == c.slots for some, c in pairs)
     assert len({c.delivery_id for _, c in pairs}) == len(pairs)
     assert len({c.group_id for _, c in pairs}) == len(pairs)
-    assert all(s.bot_id == c.bot_id for s, c in pairs)
+    assert all(s.bot_id == c.bot_id for some, c in pairs for s in some)
+
+
+def test_an_album_takes_a_slot_for_each_item_and_waits_for_them() -> None:
+    album = replace(some(1, range(1), priority=9)[0], items=5, slots=5)
+    singles = some(2, range(1, 20))
+    assert assign(slots(4), [album, *singles], turn=0) == []
+    [(first, chosen), *rest] = assign(slots(7), [album, *singles], turn=0)
+    assert (len(first), chosen, len(rest)) == (5, album, 2)

@@ -14,6 +14,8 @@ from tgms.leader import Leader
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
 from tgms.relay import Relay
+from tgms.revisions import Revisions
+from tgms.schedules import Schedules
 from tgms.settings import TgmsSettings
 
 
@@ -29,6 +31,8 @@ async def main() -> None:
             loops.create_task(relay.run(worker.stop), name="relay")
             loops.create_task(Pacer(worker.pool, worker.publisher, leader).run(worker.stop), name="pacer")
             loops.create_task(Reaper(worker.pool, worker.publisher, leader).run(worker.stop), name="reaper")
+            loops.create_task(Revisions(worker.pool, leader).run(worker.stop), name="revisions")
+            loops.create_task(Schedules(worker.pool, leader).run(worker.stop), name="schedules")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
                 housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),

@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import idempotency, inbox, outbox, quarantine, replies
+from common.store import idempotency, inbox, media, media_files, outbox, quarantine, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
@@ -20,6 +20,7 @@ _LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the le
 _LOST_AFTER = timedelta(minutes=10)
 _QUARANTINE = timedelta(days=30)
 _RESULTS = timedelta(hours=25)  # the API promises 24
+_FILE_IDS = timedelta(days=60)
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +46,8 @@ async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
                     "replies": await replies.prune(tx, keep),
                     "results": await idempotency.prune(tx, _RESULTS),
                     "quarantine": await quarantine.prune(tx, _QUARANTINE),
+                    "media": await media.prune(tx),
+                    "file_ids": await media_files.prune(tx, _FILE_IDS),
                     "revived": await outbox.revive(tx, _LOST_AFTER),
                 }
             total.update(done)

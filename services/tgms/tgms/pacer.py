@@ -9,15 +9,17 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
 from common.ids import JobId
-from common.jobs import SendFinalMessage
+from common.jobs import ReviseMessage, SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import deliveries, slots
-from common.store.pool import Pool
+from common.records import Candidate, FreeSlot
+from common.store import deliveries, revision_items, slots
+from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
@@ -26,6 +28,7 @@ from tgms.rules.assign import assign
 TICK = 0.05  # seconds
 AHEAD = timedelta(milliseconds=150)  # how early a delivery is on the queue; a reply may take what is free later
 _log = logging.getLogger(__name__)
+Pair: TypeAlias = tuple[list[FreeSlot], Candidate]
 
 
 class Pacer:
@@ -51,15 +54,12 @@ class Pacer:
         try:
             jobs = await self._hand_out()
             await asyncio.gather(
-                *(
-                    self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"d:{job.delivery_id}"))
-                    for job in jobs
-                )
+                *(self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=_job_id(job)) for job in jobs)
             )
         except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
             _log.warning("pacer waits", extra={"error": describe(error)})
 
-    async def _hand_out(self) -> list[SendFinalMessage]:
+    async def _hand_out(self) -> list[SendFinalMessage | ReviseMessage]:
         async with self._pool.transaction("pacer") as tx:
             await self._leader.fence(tx)
             if time.monotonic() - self._provided > 5:
@@ -70,6 +70,7 @@ class Pacer:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
             found = await deliveries.candidates(tx, wanted, AHEAD)
+            found += await revision_items.candidates(tx, wanted, AHEAD)
             now = min(slot.free_at for slot in free)
             closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
             if closed:
@@ -78,11 +79,44 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
-            times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
-            return [
-                SendFinalMessage(
-                    delivery_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=slot.slot, slot_at=at
-                )
-                for (slot, c), at in zip(pairs, times, strict=True)
-            ]
+            await slots.hold(tx, [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken])
+            sends = [pair for pair in pairs if not pair[1].revises]
+            revisions = [pair for pair in pairs if pair[1].revises]
+            return [*await _sends(tx, sends), *await _revisions(tx, revisions)]
+
+
+async def _sends(tx: Tx, pairs: list[Pair]) -> list[SendFinalMessage]:
+    if not pairs:
+        return []
+    times = await deliveries.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
+    return [
+        SendFinalMessage(
+            delivery_id=c.delivery_id,
+            group_id=c.group_id,
+            bot_id=c.bot_id,
+            slot=taken[0].slot,
+            slot_at=at,
+            more_slots=[slot.slot for slot in taken[1:]],
+            items=c.items,
+            broadcast_id=c.broadcast_id,
+        )
+        for (taken, c), at in zip(pairs, times, strict=True)
+    ]
+
+
+async def _revisions(tx: Tx, pairs: list[Pair]) -> list[ReviseMessage]:
+    if not pairs:
+        return []
+    times = await revision_items.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
+    return [
+        ReviseMessage(item_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=taken[0].slot, slot_at=at)
+        for (taken, c), at in zip(pairs, times, strict=True)
+    ]
+
+
+def _latest(taken: list[FreeSlot]) -> datetime:
+    return max(slot.free_at for slot in taken)
+
+
+def _job_id(job: SendFinalMessage | ReviseMessage) -> JobId:
+    return JobId(f"d:{job.delivery_id}" if isinstance(job, SendFinalMessage) else f"r:{job.item_id}")

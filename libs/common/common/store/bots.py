@@ -6,11 +6,12 @@ from typing import Any
 
 from common.ids import BotId
 from common.records import Bot
+from common.store import slots
 from common.store.pool import Tx
 
 
 async def save(tx: Tx, bot: Bot) -> None:
-    """Inserts, or replaces name and token; a new token makes a revoked bot active again, its health unknown."""
+    """Inserts with its send slots, or replaces name and token: a revoked bot is active again, its health unknown."""
     await tx.execute(
         """INSERT INTO bots (bot_id, username, first_name, token, token_key, state) VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT (bot_id) DO UPDATE SET username = excluded.username, first_name = excluded.first_name,
@@ -23,6 +24,7 @@ async def save(tx: Tx, bot: Bot) -> None:
         bot.token_key,
         bot.state,
     )
+    await slots.provide(tx)
 
 
 async def get(tx: Tx, bot_id: BotId) -> Bot | None:

@@ -143,6 +143,12 @@ async def content(tx: Tx, broadcast_id: int) -> dict[str, Any]:
     return found
 
 
+async def edition(tx: Tx, broadcast_id: int) -> tuple[int, dict[str, Any]]:
+    """What it says, and how often that was changed."""
+    row = await tx.fetchrow("SELECT edition, content FROM broadcasts WHERE broadcast_id = $1", broadcast_id)
+    return (row["edition"], row["content"]) if row else (0, {})
+
+
 async def pause(tx: Tx, broadcast_id: int, reason: str) -> bool:
     """False where it is not under way. What is at Telegram already ends as it ends."""
     status = await tx.execute(

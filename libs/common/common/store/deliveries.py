@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import to_json
 
 from common.ids import BotId
 from common.records import Begun, Candidate
+from common.store import slots
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`, or for the next part.
+
+    `filled` are the group's values where the message has several parts.
+    """
 
     delivery_id: int
     state: str
-    message_id: int | None = None
+    message_ids: Sequence[int] = ()
     reason: str | None = None
     delay: timedelta = timedelta()
+    parts: int = 1
+    parts_done: int = 0
+    filled: Mapping[str, Any] | None = None
 
 
 async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> int:
@@ -59,8 +69,9 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
 async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
     """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`."""
     rows = await tx.fetch(
-        """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at
-           FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n)
+        """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
+               least(b.items, bots.per_second) AS slots
+           FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (
                SELECT d.delivery_id, d.group_id,
@@ -68,7 +79,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
                FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
                    AND d.not_before <= clock_timestamp()
-                   AND t.held_by IS NULL AND t.next_at <= clock_timestamp() + $3::interval
+                   AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
                ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
            WHERE b.state = 'running'""",
         list(wanted),
@@ -92,15 +103,7 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
 async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
     """Gives each its slot's time, or its group's turn where that is later; the times."""
     ids = [candidate.delivery_id for candidate, _ in chosen]
-    rows = await tx.fetch(
-        """UPDATE group_turns t SET held_by = c.delivery_id
-           FROM unnest($1::bigint[], $2::bigint[]) AS c (group_id, delivery_id) WHERE t.group_id = c.group_id
-           RETURNING t.held_by, t.next_at""",
-        [candidate.group_id for candidate, _ in chosen],
-        ids,
-    )
-    turn = {row["held_by"]: row["next_at"] for row in rows}
-    times = [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
+    times = await slots.take_turns(tx, chosen)
     await tx.execute(
         """UPDATE deliveries d SET state = 'slotted', slot_at = c.slot_at
            FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, slot_at)
@@ -120,8 +123,9 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
-           RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown, g.title,
-               g.variables""",
+           RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
+               coalesce(d.filled ->> 'title', g.title) AS title,
+               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done""",
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
@@ -129,19 +133,55 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [Begun(**dict(row)) for row in rows]
 
 
+async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
+    """Which of them are at Telegram."""
+    rows = await tx.fetch(
+        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state = 'sending'",
+        list(delivery_ids),
+    )
+    return {row["delivery_id"] for row in rows}
+
+
 async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
-    """Each exactly once: a row that is not `sending` any more stays as it is."""
+    """Each exactly once: a row that is not `sending` any more stays as it is. What has begun goes before what has not,
+    so that a group has its parts one soon after the other; attempts count anew for each.
+    """
     await tx.execute(
-        """UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id), reason =
-        o.reason,
-               not_before = clock_timestamp() + o.delay, owner = NULL,
-               settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[])
-               AS o (delivery_id, state, message_id, reason, delay)
+        """UPDATE deliveries d SET state = o.state, message_id = coalesce(d.message_id, o.message_ids[1]),
+               message_ids = d.message_ids || o.message_ids, parts = o.parts, parts_done = o.parts_done,
+               filled = o.filled,
+               attempts = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN 0 ELSE d.attempts END,
+               not_before = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN to_timestamp(-1)
+                                 ELSE clock_timestamp() + o.delay END,
+               reason = o.reason, owner = NULL, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
+           FROM (SELECT delivery_id, state, message_ids::bigint[], reason, delay, parts, parts_done, filled::jsonb
+                 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::interval[], $6::int[], $7::int[],
+                     $8::text[]) AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled)) o
            WHERE d.delivery_id = o.delivery_id AND d.state = 'sending'""",
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
-        [o.message_id for o in outcomes],
+        ["{" + ",".join(map(str, o.message_ids)) + "}" for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
+        [o.parts for o in outcomes],
+        [o.parts_done for o in outcomes],
+        [None if o.filled is None else to_json(o.filled).decode() for o in outcomes],
     )
+
+
+async def put_off(tx: Tx, jobs: Sequence[tuple[int, datetime]], delay: timedelta) -> None:
+    """Without an attempt: what it needs is not there yet. Only those that still have this very slot."""
+    await tx.execute(
+        """UPDATE deliveries d SET state = 'pending', slot_at = NULL, not_before = clock_timestamp() + $3::interval
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'""",
+        [delivery_id for delivery_id, _ in jobs],
+        [slot_at for _, slot_at in jobs],
+        delay,
+    )
+
+
+async def broadcast_of(tx: Tx, delivery_id: int) -> int | None:
+    """None for a row that is gone."""
+    found: int | None = await tx.fetchval("SELECT broadcast_id FROM deliveries WHERE delivery_id = $1", delivery_id)
+    return found

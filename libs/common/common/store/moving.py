@@ -44,7 +44,8 @@ async def _move(tx: Tx, old: ChatId, new: ChatId) -> Moved | None:
         await _point(tx, rows[1], new)
     if first["chat_id"] != new:
         await tx.execute(
-            "UPDATE groups SET chat_id = $2, kind = 'supergroup', updated_at = now() WHERE group_id = $1",
+            """UPDATE groups SET chat_id = $2, kind = 'supergroup', migrated_at = now(), updated_at = now()
+               WHERE group_id = $1""",
             first["group_id"],
             new,
         )

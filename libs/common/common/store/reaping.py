@@ -38,9 +38,9 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                FROM broadcasts b
                WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
                    SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
-               RETURNING d.delivery_id, d.group_id, d.bot_id),
+               RETURNING d.delivery_id, d.group_id, d.bot_id, b.items),
            turns AS (
-               UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
+               UPDATE group_turns t SET held_by = NULL, next_at = now() + dead.items * interval '1 s'
                FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.delivery_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
@@ -59,7 +59,9 @@ async def stuck_slots(tx: Tx, held: timedelta) -> int:
                RETURNING held_by),
            turns AS (
                UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending')))
+                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending'))
+               AND NOT EXISTS (
+                   SELECT 1 FROM revision_items i WHERE i.item_id = t.held_by AND i.state IN ('slotted', 'sending')))
            SELECT count(*) FROM freed""",
         held,
     )
@@ -80,13 +82,14 @@ async def close_cancelled(tx: Tx) -> int:
 
 
 async def expire(tx: Tx) -> int:
-    """Rows whose broadcast's time to live is over, a chunk of them."""
+    """Rows whose broadcast's time to live is over, a chunk of them; a message that has begun is said to its end."""
     return await _count(
         tx,
         """WITH closed AS (
                UPDATE deliveries SET state = 'expired', settled_at = now() WHERE delivery_id IN (
                    SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending' LIMIT $1)
+                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending'
+                       AND d.parts_done = 0 LIMIT $1)
                AND state = 'pending' RETURNING 1)
            SELECT count(*) FROM closed""",
         _CHUNK,

@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.ids import BotId
-from common.records import FreeSlot
+from common.records import Candidate, FreeSlot, Turn
 from common.store.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A slot whose send was answered, and when that send no longer counts in Telegram's one-second window."""
+    """Slots whose send was answered, and when that send no longer counts in Telegram's one-second window.
+
+    `delivery_id` is the holder's: items of revisions are numbered with the deliveries. `items` is what it counts for
+    the group, an album each of its own: the next may follow a second for each later.
+    """
 
     delivery_id: int
     group_id: int
     bot_id: BotId
-    slot: int
+    slots: Sequence[int]
     free_at: datetime
+    items: int = 1
 
 
 async def provide(tx: Tx) -> None:
-    """A row for each slot that a bot's rate has and the table lacks."""
+    """A row for each slot that a bot's rate has and the table lacks: a bot may be new, or faster than it was."""
     await tx.execute(
         """INSERT INTO bot_slots (bot_id, slot)
            SELECT b.bot_id, n FROM bots b CROSS JOIN LATERAL generate_series(1, b.per_second) n
@@ -57,30 +62,74 @@ async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
     )
 
 
+async def take(tx: Tx, bot_id: BotId, count: int, holder: str) -> list[Turn]:
+    """For replies: the first that nobody holds. Bulk is handed out only shortly before its time, so they go first."""
+    rows = await tx.fetch(
+        """UPDATE bot_slots s SET held_by = $3, held_at = clock_timestamp() FROM (
+               SELECT f.bot_id, f.slot FROM bot_slots f JOIN bots b USING (bot_id)
+               WHERE f.bot_id = $1 AND f.held_by IS NULL AND f.slot <= b.per_second
+               ORDER BY f.free_at LIMIT $2 FOR UPDATE OF f SKIP LOCKED) free
+           WHERE s.bot_id = free.bot_id AND s.slot = free.slot RETURNING s.slot, s.free_at""",
+        bot_id,
+        count,
+        holder,
+    )
+    return sorted((Turn(bot_id, row["slot"], holder, row["free_at"]) for row in rows), key=lambda turn: turn.at)
+
+
+async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
+    """A reply's, free when its send has left Telegram's window."""
+    await tx.execute(
+        """UPDATE bot_slots SET held_by = NULL, free_at = greatest(free_at, $4)
+           WHERE bot_id = $1 AND slot = $2 AND held_by = $3""",
+        turn.bot_id,
+        turn.slot,
+        turn.holder,
+        free_at,
+    )
+
+
+async def take_turns(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
+    """Each group is its candidate's until the answer; the slots' times, or the groups' turns where those are later."""
+    rows = await tx.fetch(
+        """UPDATE group_turns t SET held_by = c.holder
+           FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS c (group_id, holder, items)
+           WHERE t.group_id = c.group_id RETURNING t.held_by, turn_for(t.next_at, t.recent, c.items) AS next_at""",
+        [candidate.group_id for candidate, _ in chosen],
+        [candidate.delivery_id for candidate, _ in chosen],
+        [candidate.items for candidate, _ in chosen],
+    )
+    turn = {row["held_by"]: row["next_at"] for row in rows}
+    return [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
+
+
 async def release(tx: Tx, used: Sequence[Used]) -> None:
     """After their answers: free when the send has left Telegram's window, for the bot and for the group."""
-    bots, numbers = [u.bot_id for u in used], [u.slot for u in used]
-    free_at, holders = [u.free_at for u in used], [str(u.delivery_id) for u in used]
+    each = [(u, slot) for u in used for slot in u.slots]
     await tx.execute(
         """UPDATE bot_slots s SET held_by = NULL, free_at = u.free_at
            FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::text[]) AS u (bot_id, slot, free_at, holder)
            WHERE s.bot_id = u.bot_id AND s.slot = u.slot AND s.held_by = u.holder""",
-        bots,
-        numbers,
-        free_at,
-        holders,
+        [u.bot_id for u, _ in each],
+        [slot for _, slot in each],
+        [u.free_at for u, _ in each],
+        [str(u.delivery_id) for u, _ in each],
     )
     await tx.execute(
         """UPDATE group_turns t SET held_by = NULL, recent = u.kept,
-               next_at = CASE WHEN cardinality(u.kept) >= 20 THEN greatest(u.free_at, u.kept[1] + interval '59 s')
-                              ELSE u.free_at END
-           FROM (SELECT n.group_id, n.free_at, (g.recent || n.free_at)[greatest(1, cardinality(g.recent) - 18):] AS kept
-                 FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) AS n (group_id, free_at, delivery_id)
+               next_at = greatest(u.free_at + (u.items - 1) * interval '1 s',
+                   CASE WHEN cardinality(u.kept) >= 20 THEN u.kept[1] + interval '59 s' ELSE u.free_at END)
+           FROM (SELECT n.group_id, n.free_at, n.items,
+                     (g.recent || array_fill(n.free_at, ARRAY[n.items]))
+                         [greatest(1, cardinality(g.recent) + n.items - 19):] AS kept
+                 FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::int[])
+                     AS n (group_id, free_at, delivery_id, items)
                  JOIN group_turns g ON g.group_id = n.group_id AND g.held_by = n.delivery_id) u
            WHERE t.group_id = u.group_id""",
         [u.group_id for u in used],
-        free_at,
+        [u.free_at for u in used],
         [u.delivery_id for u in used],
+        [u.items for u in used],
     )
 
 

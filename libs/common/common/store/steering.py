@@ -17,13 +17,17 @@ class Standing:
     state: State
     bot_ids: list[int] | None
     expired: bool
+    priority: int = 5
+    recalled: bool = False
 
 
 async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing | None:
     """None for one that is not there, or may reach any other bot."""
     row = await tx.fetchrow(
-        """SELECT broadcast_id, state, bot_ids, coalesce(expires_at <= now(), false) AS expired FROM broadcasts
-           WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
+        """SELECT broadcast_id, state, bot_ids, coalesce(expires_at <= now(), false) AS expired, priority,
+               EXISTS (SELECT 1 FROM revisions r
+                   WHERE r.broadcast_id = broadcasts.broadcast_id AND r.kind = 'recall') AS recalled
+           FROM broadcasts WHERE broadcast_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
         broadcast_id,
         within,
     )
@@ -53,13 +57,21 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
 
 
 async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None) -> int:
-    """Unknown ones that somebody has seen in their groups; how many."""
+    """Unknown ones that somebody has seen in their groups; how many. Of one in parts it was the part that is unknown:
+    those that follow it are still to be sent.
+    """
     count: int = await tx.fetchval(
         """WITH marked AS (
-               UPDATE deliveries SET state = 'sent', reason = 'seen by an operator', settled_at = now()
+               UPDATE deliveries SET parts_done = parts_done + 1,
+                   state = CASE WHEN parts_done + 1 < parts THEN 'pending' ELSE 'sent' END,
+                   attempts = CASE WHEN parts_done + 1 < parts THEN 0 ELSE attempts END, reason = 'seen by an operator',
+                   settled_at = CASE WHEN parts_done + 1 < parts THEN NULL ELSE now() END
                WHERE broadcast_id = $1 AND state = 'unknown'
                    AND ($2::bigint[] IS NULL OR delivery_id = ANY($2::bigint[]))
-               RETURNING 1)
+               RETURNING state),
+           reopened AS (
+               UPDATE broadcasts SET state = 'running', finished_at = NULL
+               WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM marked WHERE state = 'pending'))
            SELECT count(*) FROM marked""",
         broadcast_id,
         None if only is None else list(only),

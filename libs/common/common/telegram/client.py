@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from common.telemetry.spans import CurrentSpan
 
 _tracer = trace.get_tracer("muster.telegram")
 _JSON = {"Content-Type": "application/json"}
+_SLOWEST = 512 * 1024  # bytes a second of an upload
+_CONNECT = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +33,52 @@ class BotAccess:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file in memory; its content is in no repr."""
+
+    name: str
+    mime: str
+    content: bytes = field(repr=False)
+
+
+def upload_time(size: int, timeout: float) -> float:
+    """Seconds that a call with so many bytes of files may take."""
+    return timeout + size / _SLOWEST
+
+
 class BotApi:
     """Opens its connections on first use; `timeout` bounds one call, in seconds."""
 
     def __init__(self, base_url: str, *, timeout: float, pacer: Pacer) -> None:
         self._base_url = base_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=5)
+        self._timeout = timeout
         self._pacer = pacer
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, bot: BotAccess, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt."""
-        body = to_json(params or {})
+        return await self._call(bot, method, params, to_json(params or {}), self._timeout)
+
+    async def upload(self, bot: BotAccess, method: str, params: Mapping[str, Any], files: Mapping[str, Upload]) -> Any:
+        """A call with files, each named in `params` as attach://<name>. Its time grows with their size."""
+        form = aiohttp.FormData(quote_fields=False)
+        for name, value in params.items():
+            form.add_field(name, value if isinstance(value, str) else to_json(value).decode())
+        for name, file in files.items():
+            # A file object: of bytes aiohttp warns, and it quotes what it can't serialise.
+            form.add_field(name, io.BytesIO(file.content), filename=file.name, content_type=file.mime)
+        size = sum(len(file.content) for file in files.values())
+        return await self._call(bot, method, params, form, upload_time(size, self._timeout))
+
+    async def _call(
+        self,
+        bot: BotAccess,
+        method: str,
+        params: Mapping[str, Any] | None,
+        body: bytes | aiohttp.FormData,
+        timeout: float,  # noqa: ASYNC109 (the session's, not a scope's)
+    ) -> Any:
         chat_id = (params or {}).get("chat_id")
         chat = chat_id if isinstance(chat_id, int) else None
         await self._pacer.wait(bot.bot_id, chat)
@@ -52,7 +89,7 @@ class BotApi:
             "muster.bot_id": bot.bot_id,
         }
         with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT, attributes=attributes) as span:
-            answer = await self._exchange(bot, method, body)
+            answer = await self._exchange(bot, method, body, timeout)
             outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
             metrics.TELEGRAM_SECONDS.labels(method, outcome).observe(time.perf_counter() - started)
             if isinstance(answer, TelegramError):
@@ -68,14 +105,22 @@ class BotApi:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, bot: BotAccess, method: str, body: bytes) -> Any | TelegramError:
+    async def _exchange(
+        self, bot: BotAccess, method: str, body: bytes | aiohttp.FormData, seconds: float
+    ) -> Any | TelegramError:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+            self._session = aiohttp.ClientSession(connector=connector)
         url = f"{self._base_url}/bot{bot.token}/{method}"
         try:
             # A redirect would carry the token elsewhere, and aiohttp follows ten of them.
-            async with self._session.post(url, data=body, headers=_JSON, allow_redirects=False) as response:
+            async with self._session.post(
+                url,
+                data=body,
+                headers=_JSON if isinstance(body, bytes) else None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT),
+            ) as response:
                 return errors.outcome(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NotSent(f"no connection to Telegram ({type(error).__name__})")

@@ -79,6 +79,12 @@ class BadContent(TelegramError):  # noqa: N818 (a fact)
     outcome = "content"
 
 
+class WrongFile(BadContent):
+    """Telegram does not know this file, or could not fetch it from its address."""
+
+    outcome = "file"
+
+
 class ReplyGone(TelegramError):  # noqa: N818 (a fact)
     """The message to reply to is not there."""
 
@@ -95,6 +101,18 @@ class Stale(TelegramError):  # noqa: N818 (a fact)
     """Too late or already so: a query is too old, a message is not modified. Nothing is left to do."""
 
     outcome = "stale"
+
+
+class MessageGone(TelegramError):  # noqa: N818 (a fact)
+    """The message to edit or delete is not there, or not any more."""
+
+    outcome = "message_gone"
+
+
+class MessageFixed(TelegramError):  # noqa: N818 (a fact)
+    """The message is too old, or not the bot's: it can't be changed or deleted."""
+
+    outcome = "message_fixed"
 
 
 class SentDeleted(TelegramError):  # noqa: N818 (a fact)
@@ -136,6 +154,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
             UserGone,
         ),
         (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
+        (r"message to (delete|edit) not found|MESSAGE_ID_INVALID", MessageGone),
+        (r"message can't be (deleted|edited)|MESSAGE_DELETE_FORBIDDEN|MESSAGE_EDIT_TIME_EXPIRED", MessageFixed),
         (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
@@ -149,8 +169,17 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         (r"message to be replied not found|reply message not found", ReplyGone),
         (
             (
+                r"wrong (remote )?file|wrong type of (the )?(file|web page)|failed to get HTTP URL"
+                r"|FILE_REFERENCE_\w+|FILE_ID_INVALID"
+            ),
+            WrongFile,
+        ),
+        (
+            (
                 r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
-                r"|wrong (remote )?file|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
+                r"|there is no (text|caption) in the message"
+                r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
+                r"|PHOTO_\w+|IMAGE_PROCESS_FAILED|file is too big|Too Large|file must be non-empty"
             ),
             BadContent,
         ),

@@ -58,7 +58,9 @@ async def saying_nothing(_: asyncio.StreamWriter) -> None:
 
 @dataclass
 class HttpPeer:
-    """Does the next of `acts` to each request, and the last one again and again; `requests` are (path, JSON body)."""
+    """Does the next of `acts` to each request, and the last one again and again; `requests` are (path, body): JSON, or
+    the bytes of a form.
+    """
 
     acts: list[Act] = field(default_factory=lambda: [succeeding(True)])
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -90,6 +92,7 @@ class HttpPeer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int((re.search(r"content-length: *(\d+)", head, re.IGNORECASE) or [0, 0])[1])
                 body = await reader.readexactly(length)
-                self.requests.append((head.split()[1], from_json(body) if body else None))
+                is_form = "multipart/form-data" in head
+                self.requests.append((head.split()[1], body if is_form else from_json(body) if body else None))
                 act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
                 await act(writer)

@@ -5,13 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
-from common.store import bots, dead_letters, dialogues, inbox, leases, outbox, quarantine, replies, users
+from common.store import (
+    bots,
+    dead_letters,
+    dialogues,
+    inbox,
+    leases,
+    outbox,
+    quarantine,
+    replies,
+    revision_items,
+    revisions,
+    schedules,
+    users,
+)
 from common.store.pool import Tx
+from common.store.revision_items import ItemOutcome
 from common.testing.builders import make_envelope, make_person, make_reply
 from common.testing.postgres import Database
 
@@ -33,6 +47,23 @@ INSERT INTO dead_letters (job_id, queue, kind, cause, reason, body, attempt, cre
            CASE WHEN n % 100 > 0 THEN now() END FROM generate_series(1, {ROWS}) n;
 INSERT INTO quarantine (bot_id, digest, body, reason)
     SELECT n % 20, sha256(n::text::bytea), 'x', 'r' FROM generate_series(1, {ROWS}) n;
+INSERT INTO groups (bot_id, chat_id) SELECT n % 20 + 1, -n FROM generate_series(1, {ROWS}) n;
+INSERT INTO group_turns (group_id) SELECT group_id FROM groups;
+INSERT INTO bot_slots (bot_id, slot) SELECT b, n FROM generate_series(1, 200) b, generate_series(1, 30) n;
+INSERT INTO workers (owner, beat_at) SELECT 'w' || n, now() FROM generate_series(1, 2000) n;
+INSERT INTO broadcasts (state, content, finished_at) SELECT 'done', '{{}}', now() FROM generate_series(1, 2000) n;
+INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, message_id, settled_at)
+    SELECT n % 2000 + 1, n, n % 20 + 1, 'sent', n, now() FROM generate_series(1, {ROWS}) n;
+INSERT INTO revisions (broadcast_id, kind, priority, state, planned, finished_at)
+    SELECT n, 'recall', 10, CASE n WHEN 7 THEN 'running' ELSE 'done' END, true, CASE WHEN n <> 7 THEN now() END
+    FROM generate_series(1, 2000) n;
+INSERT INTO revision_items (revision_id, delivery_id, group_id, bot_id, state, deadline, slot_at, owner)
+    SELECT n % 2000 + 1, n, n, n % 20 + 1, CASE n % 100 WHEN 7 THEN 'pending' WHEN 8 THEN 'slotted' ELSE 'done' END,
+           now() + n * interval '1 s', now(), 'w1' FROM generate_series(1, {ROWS}) n;
+INSERT INTO schedules (name, cron, timezone, content, next_at)
+    SELECT 's' || n, '* * * * *', 'UTC', '{{}}', now() + n * interval '1 minute' FROM generate_series(1, 2000) n;
+INSERT INTO schedule_runs (schedule_id, due_at) SELECT n % 200 + 1, now() - n * interval '1 minute'
+    FROM generate_series(1, {ROWS}) n;
 INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
 ANALYZE;
 """  # noqa: S608 (our own numbers)
@@ -89,7 +120,7 @@ async def filled(db: Database) -> AsyncIterator[Tx]:
 
 BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))
 REPLY = make_reply(bot_id=BOT, update_id=UPDATE, chat_id=ChatId(7))
-DAY = timedelta(days=1)
+DAY, SECOND, NOW = timedelta(days=1), timedelta(seconds=1), datetime(2026, 1, 1, tzinfo=UTC)
 # What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
@@ -116,6 +147,29 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a replay": (lambda tx: dead_letters.replay(tx, 7), {"dead_letters_pkey"}),
     "a discard": (lambda tx: dead_letters.discard(tx, 7), {"dead_letters_pkey"}),
     "a body kept": (lambda tx: quarantine.keep(tx, BOT, b"x", "r"), set()),
+    "items to hand out": (
+        lambda tx: revision_items.candidates(tx, {BotId(8): 9}, SECOND),
+        {"revisions_open", "revision_items_pending"},
+    ),
+    "items begun": (lambda tx: revision_items.begin(tx, [(7, NOW)], "w1"), {"revision_items_pkey"}),
+    "items settled": (lambda tx: revision_items.settle(tx, [ItemOutcome(7, "done")]), {"revision_items_pkey"}),
+    "items at Telegram": (lambda tx: revision_items.sending(tx, [7]), {"revision_items_pkey"}),
+    "items without a job": (lambda tx: revision_items.unslot(tx, DAY), {"revision_items_in_hand"}),
+    "items without a sender": (lambda tx: revision_items.orphans(tx, DAY), {"revision_items_in_hand"}),
+    "items of what was stopped": (revision_items.close, {"revisions_open"}),
+    "items too old": (revision_items.expire, {"revision_items_late"}),
+    "items listed": (
+        lambda tx: revision_items.page(tx, 7, 7, state=None, after_group=0, limit=9),
+        {"revision_items_revision_id_group_id_key"},
+    ),
+    "revisions of a broadcast": (lambda tx: revisions.of(tx, 7), {"revisions_broadcast"}),
+    "revisions to plan": (revisions.unplanned, {"revisions_open"}),
+    "a revision planned": (lambda tx: revisions.plan(tx, 7, limit=99), {"revisions_pkey"}),
+    "revisions that are over": (revisions.finish, {"revisions_open"}),
+    "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
+    "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
+    "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),
     "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
     "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
 }

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from common.telegram.client import BotAccess, BotApi
+from common.telegram.client import BotAccess, BotApi, Upload, upload_time
 from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
 from common.telegram.floods import FloodMemory
 from common.testing.builders import BOT_ID, FAKE_TOKEN
@@ -48,6 +48,39 @@ async def test_a_call_is_one_json_post(api: BotApi, peer: HttpPeer) -> None:
     peer.acts = [succeeding({"message_id": 7})]
     assert await api.call(ME, "sendMessage", {"chat_id": 42, "text": "grüße 👋"}) == {"message_id": 7}
     assert peer.requests == [(f"/bot{FAKE_TOKEN}/sendMessage", {"chat_id": 42, "text": "grüße 👋"})]
+
+
+async def test_an_upload_is_one_form(api: BotApi, peer: HttpPeer) -> None:
+    files = {"f": Upload('grüße "x".jpg', "image/jpeg", b"\xff\xd8 content")}
+    peer.acts = [succeeding({"message_id": 7})]
+    params = {"chat_id": 42, "photo": "attach://f", "reply_markup": {"inline_keyboard": []}}
+    assert await api.upload(ME, "sendPhoto", params, files) == {"message_id": 7}
+    [(path, body)] = peer.requests
+    assert path == f"/bot{FAKE_TOKEN}/sendPhoto"
+    for piece in ("grüße", "image/jpeg", 'name="photo"', "attach://f", '{"inline_keyboard":[]}', 'name="chat_id"'):
+        assert piece.encode() in body
+    assert b"\xff\xd8 content" in body
+
+
+async def test_an_upload_that_ends_oddly_is_unknown_and_sent_once(
+    api: BotApi, peer: HttpPeer, spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    files = {"f": Upload("canary.jpg", "image/jpeg", b"canary")}
+    for act in (hanging_up, resetting, saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", then_cut=True)):
+        peer.requests.clear()
+        peer.acts = [act]
+        error = await failure(api.upload(ME, "sendPhoto", {"chat_id": 42, "photo": "attach://f"}, files))
+        assert isinstance(error, Unknown)
+        assert len(peer.requests) == 1
+        said = "".join(traceback.format_exception(error)) + repr(error) + caplog.text + dumped(spans) + repr(files)
+        assert SECRET not in said
+        assert "canary" not in said.replace("'canary.jpg'", "")
+
+
+def test_larger_files_may_take_longer() -> None:
+    assert upload_time(0, 20) == 20
+    assert 60 < upload_time(50 << 20, 20) < 180
 
 
 async def test_calls_share_a_connection(api: BotApi, peer: HttpPeer) -> None:

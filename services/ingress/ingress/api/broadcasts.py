@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, broadcast_views, broadcasts, pool, steering
+from common.store import audit, broadcast_views, broadcasts, pool, revisions, steering
 from common.store.broadcast_views import DeliveryView
 from common.store.broadcasts import Broadcast, State
 from common.store.steering import Standing
@@ -18,6 +18,7 @@ from pydantic import Field
 
 from ingress.api.fields import BIGINT, Answer, Id, Request
 from ingress.api.pages import Asked, Page
+from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
@@ -54,6 +55,7 @@ class Progress(BroadcastAnswer):
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
     eta_seconds: Annotated[int | None, Field(description="Until the last one is sent; null while it does not run.")]
+    revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
 class DeliveryAnswer(Answer):
@@ -65,7 +67,10 @@ class DeliveryAnswer(Answer):
     title: str
     state: DeliveryState
     attempts: int
-    message_id: int | None
+    message_id: Annotated[int | None, Field(description="The first of `message_ids`.")]
+    message_ids: Annotated[list[int], Field(description="Of all its parts, or of an album's items, as far as known.")]
+    parts: Annotated[int, Field(description="Messages that it takes; 1 until the first of several was sent.")]
+    parts_done: Annotated[int, Field(description="Those that are sent: they are not sent again.")]
     link: str | None
     error: Annotated[str | None, Field(description="Why it is not sent, or what else is to be said of it.")]
     settled_at: datetime | None
@@ -111,6 +116,7 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
         deliveries=tally.by_state,
         rate=tally.rate,
         eta_seconds=_eta(found, tally.remaining),
+        revisions=[shown(revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
 
@@ -209,12 +215,13 @@ def _steering(
 
 
 def _reopens(now: Standing) -> bool:
-    return now.state in {"running", "paused", "done"} and not now.expired
+    return now.state in {"running", "paused", "done"} and not now.expired and not now.recalled
 
 
 def _expect(now: Standing, possible: bool) -> None:  # noqa: FBT001 (reads as a sentence)
     if not possible:
         why = "its time to live is over" if now.expired else f"it is {now.state}"
+        why = "it was recalled" if now.recalled else why
         raise AppError("wrong_state", 409, f"this can't be done with the broadcast: {why}", state=now.state)
 
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import Annotated, Any, Literal, Self
 
+from common.markup.entities import Marked
+from common.markup.parse import CAPTION_LIMIT, MOST_PARTS, TEXT_LIMIT
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ingress.api.fields import ChatNumber, Id, Request, Text
 from ingress.rules import links, markup
+from ingress.rules.files import Kind
 from ingress.rules.markup import ParseMode
 
-TEXT_LIMIT, CAPTION_LIMIT = 4096, 1024  # UTF-16 units after the markup is taken out (Bot API)
 _CALLBACK_LIMIT = 64  # bytes
+_SHORTEST = 10  # characters of an address or a file_id
+_UPLOAD = re.compile(r"media:([1-9][0-9]{0,17})")
 
 
 def _source(value: str) -> str:
-    """A file_id has none of an address's characters."""
+    """An upload of ours; or a file_id, which has none of an address's characters."""
+    if value.startswith("media:"):
+        if not _UPLOAD.fullmatch(value):
+            raise ValueError("an uploaded file is named media:<id>")
+        return value
+    if len(value) < _SHORTEST:
+        raise ValueError("too short for an address or a file_id")
     return links.public_https(value) if ":" in value or "." in value or "/" in value else value
 
 
-Source = Annotated[Text, StringConstraints(min_length=10, max_length=links.MAX_LENGTH), AfterValidator(_source)]
+Source = Annotated[Text, StringConstraints(max_length=links.MAX_LENGTH), AfterValidator(_source)]
 ButtonUrl = Annotated[Text, AfterValidator(links.button)]
 
 
@@ -66,6 +77,14 @@ class _Message(Request):
     def call(self) -> tuple[str, dict[str, Any]]:
         """(method, its own parameters)."""
 
+    def uploads(self) -> list[tuple[Kind, int]]:
+        """Which of our files it sends, and as what."""
+        return []
+
+    def sends(self) -> int:
+        """About how many messages a group gets, as Telegram counts them."""
+        return 1
+
     def content(self) -> dict[str, Any]:
         """As the broadcast's row keeps it and the sender renders it."""
         method, params = self.call()
@@ -85,19 +104,21 @@ class _WithButtons(_Message):
         return {"reply_markup": {"inline_keyboard": rows}} if rows else {}
 
 
-class _Captioned(Request):
+class Captioned(Request):
+    """What has a caption, of a file or an album's file."""
+
     caption: Annotated[Text, StringConstraints(min_length=1)] | None = None
     parse_mode: ParseMode | None = None
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
         if self.caption is not None:
-            _fits(self.caption, self.parse_mode, CAPTION_LIMIT)
+            fits(self.caption, self.parse_mode, CAPTION_LIMIT)
         return self
 
 
 class TextMessage(_WithButtons):
-    """Text; `{{name}}` is the group's variable, `{{title}}` its title."""
+    """Text; `{{name}}` is the group's variable, `{{title}}` its title. A long one becomes up to 20 messages."""
 
     type: Literal["text"]
     text: Annotated[Text, StringConstraints(min_length=1)]
@@ -106,18 +127,25 @@ class TextMessage(_WithButtons):
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
-        _fits(self.text, self.parse_mode, TEXT_LIMIT)
+        marked = _read(self.text, self.parse_mode)
+        parts = markup.most_parts(markup.longest(self.text, marked), len(marked.entities))
+        if parts > MOST_PARTS:
+            raise ValueError(f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible")
         return self
 
+    def sends(self) -> int:
+        """Without what variables add."""
+        return -(-markup.length(_read(self.text, self.parse_mode).text) // TEXT_LIMIT)
+
     def call(self) -> tuple[str, dict[str, Any]]:
-        """sendMessage."""
+        """sendMessage; the sender splits what is too long."""
         preview = self.link_preview_options
         params = {"text": self.text, "parse_mode": self.parse_mode, **self._markup()}
         return "sendMessage", params | {"link_preview_options": preview and preview.model_dump(exclude_none=True)}
 
 
-class MediaMessage(_WithButtons, _Captioned):
-    """One file: a file_id of the bot that sends it, or an https address that Telegram fetches."""
+class MediaMessage(_WithButtons, Captioned):
+    """One file: `media:<id>` for an upload, an https address that Telegram fetches, or a file_id of the sending bot."""
 
     type: Literal["photo", "video", "document"]
     media: Source
@@ -129,6 +157,10 @@ class MediaMessage(_WithButtons, _Captioned):
         if self.type == "document" and (self.has_spoiler or self.show_caption_above_media):
             raise ValueError("a document has neither has_spoiler nor show_caption_above_media")
         return self
+
+    def uploads(self) -> list[tuple[Kind, int]]:
+        """The one."""
+        return _uploads(self)
 
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendPhoto, sendVideo, sendDocument."""
@@ -142,7 +174,7 @@ class MediaMessage(_WithButtons, _Captioned):
         return f"send{self.type.capitalize()}", params | self._markup()
 
 
-class AlbumItem(_Captioned):
+class AlbumItem(Captioned):
     """A file of an album."""
 
     type: Literal["photo", "video", "document"]
@@ -161,33 +193,64 @@ class AlbumMessage(_Message):
             raise ValueError("documents can't be mixed with photos and videos")
         return self
 
+    def uploads(self) -> list[tuple[Kind, int]]:
+        """By item."""
+        return _uploads(*self.media)
+
+    def sends(self) -> int:
+        """Telegram counts each item."""
+        return len(self.media)
+
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMediaGroup."""
         return "sendMediaGroup", {"media": [item.model_dump(exclude_none=True) for item in self.media]}
 
 
-class CopyMessage(_WithButtons, _Captioned):
+class CopyMessage(_WithButtons, Captioned):
     """A copy of a message that the bots can see, without a link to it."""
 
     type: Literal["copy"]
     from_chat_id: ChatNumber
     message_id: Id
+    remove_caption: Annotated[bool, Field(description="Leave the original's caption out.")] = False
+    show_caption_above_media: bool = False
+
+    @model_validator(mode="after")
+    def _one_caption(self) -> Self:
+        if self.remove_caption and self.caption is not None:
+            raise ValueError("remove_caption stands without a caption")
+        return self
 
     def call(self) -> tuple[str, dict[str, Any]]:
-        """copyMessage."""
-        params = {"from_chat_id": self.from_chat_id, "message_id": self.message_id}
-        return "copyMessage", params | {"caption": self.caption, "parse_mode": self.parse_mode, **self._markup()}
+        """copyMessage: without a caption the original's stays, with an empty one it goes."""
+        params = {
+            "from_chat_id": self.from_chat_id,
+            "message_id": self.message_id,
+            "caption": "" if self.remove_caption else self.caption,
+            "parse_mode": self.parse_mode,
+            "show_caption_above_media": self.show_caption_above_media or None,
+        }
+        return "copyMessage", params | self._markup()
 
 
 Message = Annotated[TextMessage | MediaMessage | AlbumMessage | CopyMessage, Field(discriminator="type")]
 
 
-def _fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
-    seen = markup.visible(text, parse_mode)
-    if not seen.strip():
-        raise ValueError("nothing is left of it without its markup")
-    if markup.length(seen) > limit:
+def fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
+    """ValueError for a text that is no message by itself."""
+    if markup.length(_read(text, parse_mode).text) > limit:
         raise ValueError(f"longer than {limit} UTF-16 units")
+
+
+def _read(text: str, parse_mode: ParseMode | None) -> Marked:
+    marked = markup.read(text, parse_mode)
+    if not marked.text.strip():
+        raise ValueError("nothing is left of it without its markup")
+    return marked
+
+
+def _uploads(*files: MediaMessage | AlbumItem) -> list[tuple[Kind, int]]:
+    return [(file.type, int(found[1])) for file in files if (found := _UPLOAD.fullmatch(file.media))]
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:

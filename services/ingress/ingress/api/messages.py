@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from common.bus import tracing
@@ -19,6 +19,7 @@ from fastapi import APIRouter, Depends, Query, Response, Security
 from opentelemetry import trace
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
+from ingress.api import media
 from ingress.api.content import Message
 from ingress.api.fields import Answer, Id, Request, Tag
 from ingress.auth import Caller, authorized
@@ -29,7 +30,7 @@ from ingress.rules import eta
 
 router = APIRouter(prefix="/api", tags=["broadcasts"])
 _AHEAD = timedelta(days=366)  # how far a broadcast may be scheduled
-_LONGEST = 30 * 86400  # seconds to live
+LONGEST_TTL = 30 * 86400  # seconds
 _Ids = Annotated[list[Id], Field(max_length=10_000, default_factory=list)]
 _Tags = Annotated[list[Tag], Field(max_length=100, default_factory=list)]
 
@@ -74,7 +75,7 @@ class SendMessages(Request):
     targets: Recipients
     priority: Annotated[int, Field(ge=0, le=9, description="9 goes first.")] = 5
     send_at: Annotated[AwareDatetime | None, Field(description="Not before; now without, or if past.")] = None
-    ttl_seconds: Annotated[int | None, Field(ge=1, le=_LONGEST, description="What is unsent then expires.")] = None
+    ttl_seconds: Annotated[int | None, Field(ge=1, le=LONGEST_TTL, description="What is unsent then expires.")] = None
     on_unknown: Annotated[
         Literal["report", "resend_once"], Field(description="What follows a send that nobody knows the end of.")
     ] = "report"
@@ -107,11 +108,13 @@ async def send_messages(
     """Send one message to many groups: accepted here, sent as fast as Telegram allows."""
     if dry_run:
         async with backend.pool.transaction("dry run") as tx:
+            await media.check(tx, body.message, caller)
             return await _estimate(tx, body, body.targets.within(caller.bot_ids))
     return await one.run(caller, lambda tx: _send(tx, body, caller), body=body, status=202)
 
 
 async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
+    files = await media.check(tx, body.message, caller)
     targets = body.targets.within(caller.bot_ids)
     estimate = await _estimate(tx, body, targets)
     if estimate.accepted == 0:
@@ -127,11 +130,17 @@ async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
         created_by=f"key:{caller.owner}",
         traceparent=tracing.traceparent(trace.get_current_span()),
     )
+    await media.hold(tx, files, _needed_until(body))
     await _plan(tx, broadcast_id, body)
     facts = {"accepted": estimate.accepted, "targets": body.targets.model_dump(exclude_defaults=True)}
     entry = caller.entry("broadcast.create", f"broadcast:{broadcast_id}", after=facts, bot_ids=caller.bot_ids)
     await audit.record(tx, entry)
     return estimate.model_copy(update={"broadcast_id": broadcast_id})
+
+
+def _needed_until(body: SendMessages) -> datetime:
+    """With a day for what is paused or retried; what is open beyond it keeps its files too."""
+    return max(body.send_at or utc_now(), utc_now()) + timedelta(seconds=body.ttl_seconds or LONGEST_TTL, days=1)
 
 
 async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
@@ -143,11 +152,13 @@ async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
 
 async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     found, now = await audience.of(tx, targets), utc_now()
-    ahead = await audience.ahead(tx, list(found.by_bot), body.priority)
+    ahead, sends = await audience.ahead(tx, list(found.by_bot), body.priority), body.message.sends()
     return Accepted(
         broadcast_id=None,
         accepted=found.accepted,
         skipped=sum(found.skipped.values()),
         skipped_by_reason=found.skipped,
-        eta_seconds=eta.seconds(found.by_bot, ahead, found.rates, begins=body.send_at or now, now=now),
+        eta_seconds=eta.seconds(
+            {bot: n * sends for bot, n in found.by_bot.items()}, ahead, found.rates, begins=body.send_at or now, now=now
+        ),
     )

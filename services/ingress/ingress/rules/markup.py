@@ -6,17 +6,21 @@ Stricter than Telegram where it guesses: what passes here is understood there (a
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final
 
-from ingress.rules import html, markdown_v2
-from ingress.rules.markup_error import MarkupError
+from common.markup.entities import Marked, length
+from common.markup.errors import MarkupError
+from common.markup.parse import MOST_ENTITIES, TEXT_LIMIT, ParseMode, parse
 
-ParseMode = Literal["HTML", "MarkdownV2"]
-VARIABLE = re.compile(r"\{\{\s*[a-z_][a-z0-9_]{0,31}\s*\}\}")  # as the sender fills them
+__all__ = ["ParseMode", "length", "longest", "most_parts", "read", "visible"]
+
+VARIABLE = re.compile(r"\{\{\s*([a-z_][a-z0-9_]{0,31})\s*\}\}")  # as the sender fills them
 STAND_IN = "\ue000"  # a letter that nobody writes stands for a variable's value while the text is checked
+_LONGEST_TITLE, _LONGEST_VALUE = 255, 1024  # characters, as groups keep them
+_UNITS: Final = 2  # that one character may need
 
 
-def visible(text: str, parse_mode: ParseMode | None) -> str:
+def read(text: str, parse_mode: ParseMode | None) -> Marked:
     """What readers see, each variable as one letter; MarkupError says what is wrong and where."""
     if STAND_IN in text:
         raise MarkupError("the character U+E000 can't be used", 0)
@@ -24,15 +28,23 @@ def visible(text: str, parse_mode: ParseMode | None) -> str:
     stray = filled.find("{{")
     if stray >= 0:
         raise MarkupError("{{ begins a variable: {{name}} with small letters, digits and _", stray)
-    match parse_mode:
-        case "HTML":
-            return html.visible(filled, STAND_IN)
-        case "MarkdownV2":
-            return markdown_v2.visible(filled)
-        case None:
-            return filled
+    return parse(filled, parse_mode, stand_in=STAND_IN)
 
 
-def length(text: str) -> int:
-    """In UTF-16 units, as Telegram counts."""
-    return len(text.encode("utf-16-le")) // 2
+def visible(text: str, parse_mode: ParseMode | None) -> str:
+    """Its text alone."""
+    return read(text, parse_mode).text
+
+
+def longest(text: str, marked: Marked) -> int:
+    """UTF-16 units of `text`, read as `marked`, where every variable has its longest value."""
+    names = VARIABLE.findall(text)
+    values = sum(_LONGEST_TITLE if name == "title" else _LONGEST_VALUE for name in names)
+    return length(marked.text) - len(names) + values * _UNITS
+
+
+def most_parts(units: int, entities: int) -> int:
+    """Messages that a text of this length may become: each but the last is at least half full, of text or entities."""
+    if units <= TEXT_LIMIT and entities <= MOST_ENTITIES:
+        return 1
+    return max(1, -(-units // (TEXT_LIMIT // 2))) + entities // MOST_ENTITIES

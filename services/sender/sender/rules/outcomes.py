@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
-_MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
-_BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
+MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
+BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
 
 
 # What a refusal says of its group: health and phase.
@@ -18,6 +18,14 @@ _GROUP: Final[dict[type[TelegramError], tuple[str | None, str | None]]] = {
     errors.Gone: ("unreachable", "lost"),
     errors.NoRights: ("degraded", None),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Which of a delivery's messages an attempt was for, counted from 0."""
+
+    part: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,15 @@ class Decision:
     pause: bool = False
 
 
+def onward(decision: Decision, progress: Progress) -> tuple[Decision, int]:
+    """With how many parts are done after it: what was sent of several parts is `pending` again for the next."""
+    if decision.state != "sent":
+        return decision, progress.part
+    if progress.part + 1 < progress.parts:
+        decision = replace(decision, state="pending", delay=timedelta())
+    return decision, progress.part + 1
+
+
 def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> Decision:  # noqa: C901 (table E, row by row)
     """`attempts` counts this one."""
     match error:
@@ -45,11 +62,11 @@ def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> De
             return Decision("sent", error.outcome)
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
-            if seconds >= _BOT_WIDE:
+            if seconds >= BOT_WIDE:
                 return Decision("pending", error.outcome, wait, bot_flood=wait)
             return Decision("pending", error.outcome, wait, chat_flood=wait)
         case errors.NotSent():
-            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), _MAX_NOT_SENT)))
+            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), MAX_NOT_SENT)))
         case errors.Unknown():
             if on_unknown == "resend_once" and attempts < 2:
                 return Decision("pending", error.outcome, timedelta(seconds=1))

@@ -20,11 +20,12 @@ def render(content: dict[str, Any], delivery: Begun) -> tuple[str, dict[str, Any
     params: dict[str, Any] = {"chat_id": delivery.chat_id, **content["params"]}
     values = {"title": delivery.title, **delivery.variables}
     if isinstance(params.get("media"), list):  # an album's items have captions of their own
-        params["media"] = [_filled(item, values) for item in params["media"]]
-    return content["method"], _filled(params, values)
+        params["media"] = [filled(item, values) for item in params["media"]]
+    return content["method"], filled(params, values)
 
 
-def _filled(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def filled(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with their texts' variables filled in."""
     mode = params.get("parse_mode")
     return {k: fill(v, values, mode) if k in _TEXTS and isinstance(v, str) else v for k, v in params.items()}
 

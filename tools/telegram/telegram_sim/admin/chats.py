@@ -14,16 +14,28 @@ from telegram_sim.membership import ask_to_join, change, close_request
 from telegram_sim.migration import migrate
 from telegram_sim.stage import Stage
 
+MOST_CHATS = 100_000  # in one request
 
-def add_chat(stage: Stage, form: Form) -> dict[str, Any]:
-    """POST /admin/chats: members come in silently, bots as if someone had just added them."""
+
+def add_chats(stage: Stage, form: Form) -> dict[str, Any]:
+    """POST /admin/chats: members come in silently, bots as if someone had just added them; `count` makes many alike."""
+    if not form.has("count"):
+        return _add_chat(stage, form, form.text("title", "A group"))
+    count = form.integer("count")
+    if not 1 <= count <= MOST_CHATS:
+        raise AdminError(f"count must be from 1 to {MOST_CHATS}")
+    title = form.text("title", "Group")
+    return {"chats": [_add_chat(stage, form, f"{title} {number}") for number in range(1, count + 1)]}
+
+
+def _add_chat(stage: Stage, form: Form, title: str) -> dict[str, Any]:
     kind = form.text("type", "supergroup")
     if kind not in KINDS:
         raise AdminError(f"type must be one of {', '.join(sorted(KINDS))}")
     members = [stage.world.user(int(number)).id for number in form.items("members")]
     bots = [read_bot(stage, given) for given in form.items("bots")]
     owner_id = form.maybe_integer("owner_id") or (members[0] if members else stage.world.add_user().id)
-    group = stage.world.add_group(kind, form.text("title", "A group"))
+    group = stage.world.add_group(kind, title)
     group.username = form.maybe_text("username")
     group.is_forum = form.flag("is_forum")
     group.members |= {number: Member(number, "member") for number in members}

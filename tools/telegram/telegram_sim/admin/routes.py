@@ -50,7 +50,7 @@ def chat_verbs() -> list[tuple[str, str, Verb]]:
     """What happens to groups and in them."""
     one = "/admin/chats/{chat_id}"
     return [
-        ("POST", "/admin/chats", chats.add_chat),
+        ("POST", "/admin/chats", chats.add_chats),
         ("GET", "/admin/chats", chats.list_chats),
         ("GET", one, chats.show_chat),
         ("POST", f"{one}/join", chats.join),

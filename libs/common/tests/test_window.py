@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from common.window import WINDOW, RoundTrips, free_at
 from hypothesis import given
 from hypothesis import strategies as st
-from sender.rules.window import WINDOW, RoundTrips, free_at
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WAY = st.floats(min_value=0.001, max_value=2.0)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
-from ingress.rules.markup_error import MarkupError
+from common.markup.entities import Builder, Marked, link
+from common.markup.errors import MarkupError
 
 _RESERVED: Final = frozenset("_*[]()~`>#+-=|{}.!")
 _PAIRED: Final = ("```", "||", "__", "_", "*", "~", "`")  # the longer first
 # Telegram takes any first word for a language and drops it: here it must be one, on a line of its own.
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#_.-]*\n")
-_EMOJI = re.compile(r"tg://emoji\?id=[1-9][0-9]{0,18}")
+_ADDRESS = re.compile(r"\(((?:\\[\x01-\x7e]|[^)\\\n])+)\)")
+_EMOJI = re.compile(r"tg://emoji\?id=([1-9][0-9]{0,18})")
+_KINDS: Final = {
+    "```": "pre",
+    "||": "spoiler",
+    "__": "underline",
+    "_": "italic",
+    "*": "bold",
+    "~": "strikethrough",
+    "`": "code",
+}
 
 
 class _Reader:
@@ -20,17 +31,18 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.parts: list[str] = []
-        self.open: list[tuple[str, int]] = []
-        self.quoted = False
+        self.out = Builder()
+        self.open: list[tuple[str, int, int]] = []  # mark, its place in the source, where its text begins
+        self.quoted: int | None = None  # where the quotation's text begins
+        self.language = ""
 
-    def read(self) -> str:
+    def read(self) -> Marked:
         while self.at < len(self.text):
             self._step()
         self._line_end(self.at)
         if self.open:
             raise MarkupError(f"{self.open[-1][0]} is not closed", self.open[-1][1])
-        return "".join(self.parts)
+        return self.out.finish()
 
     def _step(self) -> None:
         letter, top = self.text[self.at], self.open[-1][0] if self.open else ""
@@ -39,10 +51,9 @@ class _Reader:
         elif top in {"`", "```"}:
             self._code(top)
         elif letter == "\n":
-            self._line_end(self.at)
-            self._take(1)
+            self._new_line()
         elif letter == ">" and self._line_begins():
-            self.quoted = True
+            self.quoted = self.out.length
             self.at += 1
         elif letter in _RESERVED:
             self._mark(top)
@@ -52,12 +63,12 @@ class _Reader:
     def _escaped(self) -> None:
         if not "\x01" <= self.text[self.at + 1 : self.at + 2] <= "\x7e":
             raise MarkupError("\\ escapes nothing here; write \\\\ for the character", self.at)
-        self.parts.append(self.text[self.at + 1])
+        self.out.add(self.text[self.at + 1])
         self.at += 2
 
     def _code(self, top: str) -> None:
         if self.text.startswith(top, self.at):
-            self.open.pop()
+            self._close({"language": self.language} if top == "```" and self.language else {})
             self.at += len(top)
         elif self.text[self.at] == "`":
             raise MarkupError("` must be escaped inside code", self.at)
@@ -66,12 +77,29 @@ class _Reader:
 
     def _line_end(self, at: int) -> None:
         """A quotation is its lines, and what is opened in one of them is closed in it."""
-        if self.quoted and self.open:
+        if self.quoted is None:
+            return
+        if self.open:
             raise MarkupError(f"{self.open[-1][0]} is not closed before the quoted line ends", at)
-        self.quoted = False
+        self.out.mark("blockquote", self.quoted)
+        self.quoted = None
+
+    def _new_line(self) -> None:
+        """Quoted lines that follow each other are one quotation."""
+        if self.quoted is not None and not self.open and self.text.startswith(">", self.at + 1):
+            self._take(1)
+            self.at += 1
+            return
+        self._line_end(self.at)
+        self._take(1)
 
     def _line_begins(self) -> bool:
-        return not self.open and (self.at == 0 or self.text[self.at - 1] == "\n")
+        """An escaped line end is a character like others: what follows it begins no line."""
+        if self.quoted is not None or self.open:
+            return False
+        before = self.text[: self.at]
+        escaped = (len(before) - 1 - len(before[:-1].rstrip("\\"))) % 2 == 1
+        return not before or (before[-1] == "\n" and not escaped)
 
     def _mark(self, top: str) -> None:
         if self.text.startswith("![", self.at):
@@ -88,9 +116,9 @@ class _Reader:
 
     def _paired(self, mark: str, top: str) -> None:
         if mark == top:
-            self.open.pop()
+            self._close({})
             self.at += len(mark)
-        elif mark in {m for m, _ in self.open}:
+        elif mark in {m for m, _, _ in self.open}:
             raise MarkupError(f"{mark} is closed before what was opened inside it", self.at)
         else:
             self._push(mark)
@@ -101,29 +129,38 @@ class _Reader:
         found = _LANGUAGE.match(self.text, self.at)
         if found is None:
             raise MarkupError("``` is followed by a language and a line end, or by a line end", self.at)
+        self.language = found[0][:-1]
         self.at = found.end()
 
     def _push(self, mark: str) -> None:
-        if mark in {"[", "!["} and any(m in {"[", "!["} for m, _ in self.open):
+        if mark in {"[", "!["} and any(m in {"[", "!["} for m, _, _ in self.open):
             raise MarkupError("a link can't stand inside a link", self.at)
-        self.open.append((mark, self.at))
+        self.open.append((mark, self.at, self.out.length))
         self.at += len(mark)
+
+    def _close(self, extra: dict[str, Any]) -> None:
+        mark, _, start = self.open.pop()
+        self.out.mark(_KINDS[mark], start, extra)
 
     def _link(self, top: str) -> None:
         self.at += 1
-        found = re.compile(r"\(((?:\\[\x01-\x7e]|[^)\\\n])+)\)").match(self.text, self.at)
+        found = _ADDRESS.match(self.text, self.at)
         if found is None:
             raise MarkupError("the address of a link follows in ( )", self.at)
-        if top == "![" and not _EMOJI.fullmatch(found[1]):
+        address = re.sub(r"\\(.)", r"\1", found[1])
+        emoji = _EMOJI.fullmatch(address)
+        if top == "![" and emoji is None:
             raise MarkupError("a custom emoji's address is tg://emoji?id=<number>", self.at)
-        self.open.pop()
+        kind, extra = ("custom_emoji", {"custom_emoji_id": emoji[1]}) if top == "![" and emoji else link(address)
+        _, _, start = self.open.pop()
+        self.out.mark(kind, start, extra)
         self.at = found.end()
 
     def _take(self, count: int) -> None:
-        self.parts.append(self.text[self.at : self.at + count])
+        self.out.add(self.text[self.at : self.at + count])
         self.at += count
 
 
-def visible(text: str) -> str:
-    """The text without its marks; MarkupError for whatever Telegram might refuse."""
+def parse(text: str) -> Marked:
+    """MarkupError for whatever Telegram might refuse."""
     return _Reader(text).read()

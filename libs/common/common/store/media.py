@@ -1,0 +1,153 @@
+"""Files that broadcasts send: kept once by content, in chunks, for as long as somebody may ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.store.pool import Tx
+
+CHUNK = 512 * 1024  # bytes of one row
+_ROUND = 20  # files taken out in one transaction: each may be large
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file under a name; its bytes are found by `digest`."""
+
+    media_id: int
+    digest: bytes
+    name: str
+    mime: str
+    size: int
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What is uploaded, and by whose key."""
+
+    owner: str
+    bot_ids: list[int] | None
+    digest: bytes
+    name: str
+    mime: str
+    size: int
+
+
+async def claim_blob(tx: Tx, digest: bytes, size: int) -> bool:
+    """True where its chunks are still to be written, in this transaction. Locks the row: nobody takes it out now."""
+    is_new: bool = await tx.fetchval(
+        """INSERT INTO blobs (digest, size) VALUES ($1, $2)
+           ON CONFLICT (digest) DO UPDATE SET created_at = now() RETURNING xmax = 0""",
+        digest,
+        size,
+    )
+    return is_new
+
+
+async def add_chunk(tx: Tx, digest: bytes, seq: int, data: bytes) -> None:
+    """The next one of a new blob."""
+    await tx.execute("INSERT INTO blob_chunks (digest, seq, data) VALUES ($1, $2, $3)", digest, seq, data)
+
+
+async def save(tx: Tx, new: New, keep: timedelta) -> Media:
+    """The same file under the same name of the same owner is the same: kept for longer, if that is later."""
+    saved = await tx.fetchrow(
+        """INSERT INTO media AS m (owner, bot_ids, digest, name, mime, size, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval)
+           ON CONFLICT (owner, digest, name) DO UPDATE SET expires_at = greatest(m.expires_at, excluded.expires_at)
+           RETURNING media_id, digest, name, mime, size, created_at, expires_at""",
+        new.owner,
+        new.bot_ids,
+        new.digest,
+        new.name,
+        new.mime,
+        new.size,
+        keep,
+    )
+    if saved is None:
+        raise RuntimeError("an upsert without a condition returns its row")
+    return Media(**dict(saved))
+
+
+async def find(tx: Tx, ids: Sequence[int], within: list[int] | None = None) -> dict[int, Media]:
+    """Those that are there and not expired; `within` hides what a key for any other bot has uploaded."""
+    rows = await tx.fetch(
+        """SELECT media_id, digest, name, mime, size, created_at, expires_at FROM media
+           WHERE media_id = ANY($1::bigint[]) AND expires_at > now()
+               AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])""",
+        list(ids),
+        within,
+    )
+    return {row["media_id"]: Media(**dict(row)) for row in rows}
+
+
+async def page(tx: Tx, *, within: list[int] | None, before_id: int, limit: int) -> list[Media]:
+    """The newest first."""
+    rows = await tx.fetch(
+        """SELECT media_id, digest, name, mime, size, created_at, expires_at FROM media
+           WHERE media_id < $1 AND expires_at > now() AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
+           ORDER BY media_id DESC LIMIT $3""",
+        before_id,
+        within,
+        limit,
+    )
+    return [Media(**dict(found)) for found in rows]
+
+
+async def row(tx: Tx, media_id: int) -> Media | None:
+    """Also of an expired one, as long as it is kept: an open broadcast may need it."""
+    found = await tx.fetchrow(
+        "SELECT media_id, digest, name, mime, size, created_at, expires_at FROM media WHERE media_id = $1", media_id
+    )
+    return Media(**dict(found)) if found else None
+
+
+async def hold(tx: Tx, ids: Sequence[int], until: datetime) -> None:
+    """Not taken out before then: a broadcast needs them."""
+    await tx.execute(
+        "UPDATE media SET expires_at = greatest(expires_at, $2) WHERE media_id = ANY($1::bigint[])", list(ids), until
+    )
+
+
+async def stored(tx: Tx, owner: str) -> int:
+    """Bytes that an owner keeps, each name counted."""
+    found: int = await tx.fetchval("SELECT coalesce(sum(size), 0)::bigint FROM media WHERE owner = $1", owner)
+    return found
+
+
+async def read(tx: Tx, digest: bytes) -> bytes | None:
+    """All of it; None where it is gone."""
+    size = await tx.fetchval("SELECT size FROM blobs WHERE digest = $1", digest)
+    if size is None:
+        return None
+    content = bytearray()
+    for seq in range(-(-size // CHUNK)):
+        content += await tx.fetchval("SELECT data FROM blob_chunks WHERE digest = $1 AND seq = $2", digest, seq) or b""
+    return bytes(content) if len(content) == size else None
+
+
+async def prune(tx: Tx) -> int:
+    """Expired files that no open broadcast names, and the bytes that nobody names any more."""
+    rows = await tx.fetch(
+        """DELETE FROM media WHERE media_id IN (
+               SELECT m.media_id FROM media m WHERE m.expires_at <= now() AND NOT EXISTS (
+                   SELECT 1 FROM broadcasts b WHERE b.state NOT IN ('cancelled', 'done')
+                       AND b.content::text LIKE '%"media:' || m.media_id || '"%')
+               ORDER BY m.expires_at LIMIT $1)
+           AND expires_at <= now() RETURNING digest""",
+        _ROUND,
+    )
+    digests = [row["digest"] for row in rows]
+    if digests:
+        # Locked before the look: who uploads the same file now has either named it, or finds it gone.
+        await tx.execute("SELECT 1 FROM blobs WHERE digest = ANY($1::bytea[]) ORDER BY digest FOR UPDATE", digests)
+        await tx.execute(
+            """DELETE FROM blobs b WHERE digest = ANY($1::bytea[])
+               AND NOT EXISTS (SELECT 1 FROM media m WHERE m.digest = b.digest)""",
+            digests,
+        )
+    return len(digests)

@@ -1,0 +1,208 @@
+"""The messages of a revision: one row for each, handed out in the same slots as sends, and ended exactly once.
+
+Unlike a send, a deletion or an edit may be repeated: an attempt whose end nobody knows is made again, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.ids import BotId
+from common.records import REVISION_ATTEMPTS, BegunItem, Candidate
+from common.store import slots
+from common.store.pool import Tx
+
+_CHUNK = 5000  # rows a statement
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+
+    item_id: int
+    state: str
+    reason: str | None = None
+    delay: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item with its group's name, for lists."""
+
+    delivery_id: int
+    group_id: int
+    bot_id: int
+    title: str
+    state: str
+    attempts: int
+    reason: str | None
+    settled_at: datetime | None
+
+
+async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
+    """As for deliveries, but groups' send windows do not count: a deletion or an edit rings nobody's phone."""
+    rows = await tx.fetch(
+        """SELECT c.item_id AS delivery_id, r.broadcast_id, c.group_id, w.bot_id, r.priority, now() AS due_at,
+               true AS revises
+           FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n)
+           CROSS JOIN revisions r
+           CROSS JOIN LATERAL (
+               SELECT i.item_id, i.group_id FROM revision_items i JOIN group_turns t USING (group_id)
+               WHERE i.revision_id = r.revision_id AND i.bot_id = w.bot_id AND i.state = 'pending'
+                   AND i.not_before <= clock_timestamp()
+                   AND t.held_by IS NULL AND t.next_at <= clock_timestamp() + $3::interval
+               ORDER BY i.not_before, i.item_id LIMIT w.n) c
+           WHERE r.finished_at IS NULL AND r.state = 'running'""",
+        list(wanted),
+        list(wanted.values()),
+        horizon,
+    )
+    return [Candidate(**dict(row)) for row in rows]
+
+
+async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
+    """As for deliveries."""
+    times = await slots.take_turns(tx, chosen)
+    await tx.execute(
+        """UPDATE revision_items i SET state = 'slotted', slot_at = c.slot_at
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (item_id, slot_at) WHERE i.item_id = c.item_id""",
+        [candidate.delivery_id for candidate, _ in chosen],
+        times,
+    )
+    return times
+
+
+async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[BegunItem]:
+    """The intents: only items that still have this very slot, of revisions that nothing has superseded."""
+    rows = await tx.fetch(
+        """UPDATE revision_items i SET state = 'sending', owner = $3, attempts = i.attempts + 1
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at), groups g, revisions r, deliveries d,
+               bots
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'
+               AND g.group_id = i.group_id AND r.revision_id = i.revision_id AND r.state = 'running'
+               AND d.delivery_id = i.delivery_id AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
+               AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
+           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts,
+               CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,
+               g.title, g.variables,
+               coalesce(g.migrated_at >= d.settled_at, false) AS moved,
+               coalesce(i.deadline <= clock_timestamp(), false) AS late""",
+        [item_id for item_id, _ in jobs],
+        [slot_at for _, slot_at in jobs],
+        owner,
+    )
+    return [BegunItem(**dict(row)) for row in rows]
+
+
+async def sending(tx: Tx, item_ids: Sequence[int]) -> set[int]:
+    """Which of them are at Telegram."""
+    rows = await tx.fetch(
+        "SELECT item_id FROM revision_items WHERE item_id = ANY($1::bigint[]) AND state = 'sending'", list(item_ids)
+    )
+    return {row["item_id"] for row in rows}
+
+
+async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> None:
+    """Each exactly once: a row that is not `sending` any more stays as it is."""
+    await tx.execute(
+        """UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
+               not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
+           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[]) AS o (item_id, state, reason, delay)
+           WHERE i.item_id = o.item_id AND i.state = 'sending'""",
+        [o.item_id for o in outcomes],
+        [o.state for o in outcomes],
+        [o.reason for o in outcomes],
+        [o.delay for o in outcomes],
+    )
+
+
+async def unslot(tx: Tx, late: timedelta) -> int:
+    """Items whose slot passed so long ago that their job is lost: they wait for another slot."""
+    count: int = await tx.fetchval(
+        """WITH lost AS (
+               UPDATE revision_items SET state = 'pending', slot_at = NULL
+               WHERE state = 'slotted' AND slot_at < now() - $1::interval RETURNING item_id, group_id, bot_id),
+           turns AS (
+               UPDATE group_turns t SET held_by = NULL
+               FROM lost WHERE t.group_id = lost.group_id AND t.held_by = lost.item_id),
+           slots AS (
+               UPDATE bot_slots s SET held_by = NULL
+               FROM lost WHERE s.bot_id = lost.bot_id AND s.held_by = lost.item_id::text)
+           SELECT count(*) FROM lost""",
+        late,
+    )
+    return count
+
+
+async def orphans(tx: Tx, silent: timedelta) -> int:
+    """Attempts whose sender is silent are made again: a deletion or an edit that happened already does no harm."""
+    count: int = await tx.fetchval(
+        """WITH dead AS (
+               UPDATE revision_items i SET owner = NULL, reason = 'sender died',
+                   state = CASE WHEN i.attempts < $2 THEN 'pending' ELSE 'failed' END,
+                   settled_at = CASE WHEN i.attempts < $2 THEN NULL ELSE now() END
+               WHERE i.state = 'sending' AND NOT EXISTS (
+                   SELECT 1 FROM workers w WHERE w.owner = i.owner AND w.beat_at > now() - $1::interval)
+               RETURNING i.item_id, i.group_id, i.bot_id),
+           turns AS (
+               UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
+               FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.item_id),
+           slots AS (
+               UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
+               FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.item_id::text)
+           SELECT count(*) FROM dead""",
+        silent,
+        REVISION_ATTEMPTS,
+    )
+    return count
+
+
+async def close(tx: Tx) -> int:
+    """What was waiting in superseded and stopped revisions, a chunk of it."""
+    count: int = await tx.fetchval(
+        """WITH closed AS (
+               UPDATE revision_items SET state = 'cancelled', settled_at = now() WHERE item_id IN (
+                   SELECT i.item_id FROM revisions r JOIN revision_items i USING (revision_id)
+                   WHERE r.finished_at IS NULL AND r.state <> 'running' AND i.state = 'pending' LIMIT $1)
+               AND state = 'pending' RETURNING 1)
+           SELECT count(*) FROM closed""",
+        _CHUNK,
+    )
+    return count
+
+
+async def expire(tx: Tx) -> int:
+    """Messages of recalls that became too old while they waited, a chunk of them."""
+    count: int = await tx.fetchval(
+        """WITH closed AS (
+               UPDATE revision_items SET state = 'not_recallable', reason = 'older than 48 hours', settled_at = now()
+               WHERE item_id IN (
+                   SELECT item_id FROM revision_items
+                   WHERE state = 'pending' AND deadline IS NOT NULL AND deadline <= now() LIMIT $1)
+               AND state = 'pending' RETURNING 1)
+           SELECT count(*) FROM closed""",
+        _CHUNK,
+    )
+    return count
+
+
+async def page(
+    tx: Tx, broadcast_id: int, revision_id: int, *, state: str | None, after_group: int, limit: int
+) -> list[ItemView] | None:
+    """By group; None where the broadcast has no such revision."""
+    mine = "SELECT EXISTS (SELECT 1 FROM revisions WHERE revision_id = $1 AND broadcast_id = $2)"
+    if not await tx.fetchval(mine, revision_id, broadcast_id):
+        return None
+    rows = await tx.fetch(
+        """SELECT i.delivery_id, i.group_id, i.bot_id, g.title, i.state, i.attempts, i.reason, i.settled_at
+           FROM revision_items i JOIN groups g USING (group_id)
+           WHERE i.revision_id = $1 AND i.group_id > $2 AND ($3::text IS NULL OR i.state = $3)
+           ORDER BY i.group_id LIMIT $4""",
+        revision_id,
+        after_group,
+        state,
+        limit,
+    )
+    return [ItemView(**dict(row)) for row in rows]

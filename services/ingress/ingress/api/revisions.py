@@ -1,0 +1,187 @@
+"""Recalls and edits: what is done to a broadcast's messages after they were sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from common.errors import AppError
+from common.store import audit, broadcast_views, broadcasts, pool, revision_items, revisions, steering
+from common.store.broadcasts import State
+from common.store.revision_items import ItemView
+from common.store.revisions import Kind, Revision
+from common.store.steering import Standing
+from fastapi import APIRouter, Depends, Path, Response, Security
+from pydantic import Field
+
+from ingress.api import edits
+from ingress.api.edits import EditAll
+from ingress.api.fields import BIGINT, Answer
+from ingress.api.pages import Asked, Page
+from ingress.auth import Caller, authorized
+from ingress.deps import Tx
+from ingress.once import Once, once
+
+router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
+Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
+Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:write"])]
+Idempotent: TypeAlias = Annotated[Once, Depends(once)]
+Number: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
+ItemState: TypeAlias = Literal["pending", "slotted", "sending", "done", "failed", "not_recallable", "cancelled"]
+_ENDED = frozenset({"paused", "cancelled", "done"})
+
+
+class RevisionAnswer(Answer):
+    """A recall or an edit. `superseded`: a later one took its place; `stopped`: Telegram refuses the new content."""
+
+    revision_id: int
+    kind: Kind
+    state: Literal["running", "superseded", "stopped", "done"]
+    reason: str | None
+    total: Annotated[int, Field(description="Messages that it is about; grows while it is planned.")]
+    messages: Annotated[dict[str, int], Field(description="How many are in each state.")]
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Revised(Answer):
+    """What will happen to messages that were sent."""
+
+    broadcast_id: int
+    state: Annotated[State, Field(description="The broadcast's.")]
+    revision_id: int
+    kind: Kind
+    sent: Annotated[int, Field(description="Messages that were sent until now.")]
+    not_recallable: Annotated[int, Field(description="Those that are older than 48 hours: Telegram keeps them.")]
+
+
+class RevisedDelivery(Answer):
+    """One group's message; `error` says why it is not done."""
+
+    delivery_id: int
+    group_id: int
+    bot_id: int
+    title: str
+    state: ItemState
+    attempts: int
+    error: str | None
+    settled_at: datetime | None
+
+
+@router.post("/{broadcast_id}:recall", status_code=202, response_model=Revised, operation_id="recall_broadcast")
+async def recall(caller: Writer, one: Idempotent, broadcast_id: Number) -> Response:
+    """Delete what was sent, as far as Telegram allows: within 48 hours. What is unsent of a paused one is cancelled."""
+
+    async def effect(tx: pool.Tx) -> Revised:
+        now = await _ended(tx, broadcast_id, caller)
+        found = await revisions.recall_of(tx, broadcast_id)
+        if found is not None:
+            return await _revised(tx, now.state, broadcast_id, found.revision_id, "recall")
+        cancelled = await broadcasts.cancel(tx, broadcast_id)
+        revision_id = await revisions.create(
+            tx,
+            broadcast_id,
+            "recall",
+            priority=revisions.RECALL_PRIORITY,
+            content=None,
+            created_by=f"key:{caller.owner}",
+        )
+        answer = await _revised(tx, "cancelled" if cancelled else now.state, broadcast_id, revision_id, "recall")
+        await _record(tx, caller, now, answer)
+        return answer
+
+    return await one.run(caller, effect, status=202)
+
+
+@router.post("/{broadcast_id}:edit_all", status_code=202, response_model=Revised, operation_id="edit_broadcast")
+async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: EditAll) -> Response:
+    """Give every sent message another text, caption or buttons; what is sent later has them too."""
+
+    async def effect(tx: pool.Tx) -> Revised:
+        now = await _ended(tx, broadcast_id, caller)
+        if now.recalled:
+            raise AppError("wrong_state", 409, "the broadcast was recalled", state=now.state)
+        current = await broadcasts.content(tx, broadcast_id)
+        why_not = edits.refusal(body.edit, current)
+        if why_not is not None:
+            raise AppError("edit_mismatch", 422, why_not)
+        revision_id = await revisions.create(
+            tx,
+            broadcast_id,
+            "edit",
+            priority=now.priority,
+            content=edits.call(body.edit, current),
+            created_by=f"key:{caller.owner}",
+        )
+        await revisions.change_content(tx, broadcast_id, edits.applied(body.edit, current))
+        answer = await _revised(tx, now.state, broadcast_id, revision_id, "edit")
+        await _record(tx, caller, now, answer)
+        return answer
+
+    return await one.run(caller, effect, body=body, status=202)
+
+
+@router.get("/{broadcast_id}/revisions/{revision_id}/deliveries", operation_id="list_revision_deliveries")
+async def list_revision_deliveries(
+    caller: Reader, tx: Tx, asked: Asked, broadcast_id: Number, revision_id: Number, state: ItemState | None = None
+) -> Page[RevisedDelivery]:
+    """List by group what became of each message in a recall or an edit."""
+    if not await broadcast_views.visible(tx, broadcast_id, caller.bot_ids):
+        raise _none()
+    rows = await revision_items.page(
+        tx, broadcast_id, revision_id, state=state, after_group=asked.number(0), limit=asked.limit + 1
+    )
+    if rows is None:
+        raise AppError("revision_not_found", 404, "the broadcast has no such revision")
+    return asked.page(rows, _item, lambda row: row.group_id)
+
+
+def shown(revision: Revision) -> RevisionAnswer:
+    """As a broadcast's progress has it."""
+    fields = {name: value for name, value in asdict(revision).items() if name not in {"broadcast_id", "items"}}
+    return RevisionAnswer(**fields, messages=revision.items)
+
+
+async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
+    """Locked, so that it is not resumed meanwhile."""
+    now = await steering.lock(tx, broadcast_id, caller.bot_ids)
+    if now is None:
+        raise _none()
+    if now.state not in _ENDED:
+        raise AppError("wrong_state", 409, f"the broadcast is {now.state}: pause or cancel it first", state=now.state)
+    return now
+
+
+async def _revised(tx: pool.Tx, state: State, broadcast_id: int, revision_id: int, kind: Kind) -> Revised:
+    reach = await revisions.reach(tx, broadcast_id)
+    return Revised(
+        broadcast_id=broadcast_id,
+        state=state,
+        revision_id=revision_id,
+        kind=kind,
+        sent=reach.sent,
+        not_recallable=reach.too_old if kind == "recall" else 0,
+    )
+
+
+async def _record(tx: pool.Tx, caller: Caller, before: Standing, answer: Revised) -> None:
+    after: dict[str, Any] = {"state": answer.state, "revision_id": answer.revision_id, "sent": answer.sent}
+    entry = caller.entry(
+        f"broadcast.{answer.kind}",
+        f"broadcast:{answer.broadcast_id}",
+        before={"state": before.state},
+        after=after,
+        bot_ids=before.bot_ids,
+    )
+    await audit.record(tx, entry)
+
+
+def _item(row: ItemView) -> RevisedDelivery:
+    fields = {name: value for name, value in asdict(row).items() if name != "reason"}
+    return RevisedDelivery(**fields, error=row.reason)
+
+
+def _none() -> AppError:
+    return AppError("broadcast_not_found", 404, "there is no such broadcast")

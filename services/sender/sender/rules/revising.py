@@ -1,0 +1,85 @@
+"""How a sent message is deleted or edited, and what the end of such a call means. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from common.records import REVISION_ATTEMPTS, BegunItem
+from common.telegram import errors
+from common.telegram.errors import TelegramError
+
+from sender.rules.outcomes import BOT_WIDE, MAX_NOT_SENT
+from sender.rules.render import filled
+
+PARTS = "it was sent in several messages"  # another text would be cut elsewhere
+TOO_OLD, MOVED = "older than 48 hours", "the group became a supergroup since"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`state` is the item's; the rest says what else follows, and nothing where it is empty."""
+
+    state: str
+    reason: str | None = None
+    delay: timedelta = timedelta()
+    chat_flood: timedelta | None = None
+    bot_flood: timedelta | None = None
+    migrated_to: int | None = None
+    stop: bool = False
+
+
+def call(content: dict[str, Any], item: BegunItem) -> tuple[str, dict[str, Any]]:
+    """(method, parameters). An album is deleted as a whole; its caption is its first message's."""
+    first, *more = item.message_ids
+    if item.kind == "edit":
+        values = {"title": item.title, **item.variables}
+        params = {"chat_id": item.chat_id, "message_id": first, **content["params"]}
+        return content["method"], filled(params, values)
+    if more:
+        return "deleteMessages", {"chat_id": item.chat_id, "message_ids": item.message_ids}
+    return "deleteMessage", {"chat_id": item.chat_id, "message_id": first}
+
+
+def before(item: BegunItem, content: dict[str, Any]) -> Verdict | None:
+    """What is known without asking Telegram. In a group that moved, the number names somebody else's message."""
+    if content.get("method") == "editMessageText" and len(item.message_ids) > 1:
+        return Verdict("failed", PARTS)
+    if item.moved:
+        return Verdict("failed", MOVED)
+    if item.late:
+        return Verdict("not_recallable", TOO_OLD)
+    return None
+
+
+def after(error: TelegramError | None, item: BegunItem) -> Verdict:  # noqa: C901 (an answer a row)
+    """Repeating is harmless: what is gone already, or says so already, is done."""
+    match error:
+        case None | errors.Stale() | errors.SentDeleted():
+            return Verdict("done", error.outcome if error else None)
+        case errors.MessageGone() if item.kind == "recall":
+            return Verdict("done", error.outcome)
+        case errors.MessageFixed() if item.kind == "recall":
+            return Verdict("not_recallable", str(error))
+        case errors.Flood(retry_after=seconds):
+            wait = timedelta(seconds=seconds)
+            if seconds >= BOT_WIDE:
+                return Verdict("pending", error.outcome, wait, bot_flood=wait)
+            return Verdict("pending", error.outcome, wait, chat_flood=wait)
+        case errors.NotSent():
+            return Verdict("pending", error.outcome, _backoff(item.attempts))
+        case errors.Unknown() if item.attempts < REVISION_ATTEMPTS:
+            return Verdict("pending", error.outcome, _backoff(item.attempts))
+        case errors.TokenRevoked():
+            return Verdict("pending", error.outcome, timedelta(seconds=1))
+        case errors.Migrated(chat_id=chat_id):
+            return Verdict("failed", MOVED, migrated_to=chat_id)
+        case errors.BadContent():
+            return Verdict("failed", str(error), stop=True)
+        case _:
+            return Verdict("failed", error.outcome if type(error) is not errors.Refused else str(error))
+
+
+def _backoff(attempts: int) -> timedelta:
+    return timedelta(seconds=min(2.0 ** min(attempts, 10), MAX_NOT_SENT))
