@@ -10,7 +10,7 @@ from common.ids import BotId, ChatId
 from common.records import REVISION_ATTEMPTS, BegunItem
 from common.telegram import errors
 from common.telegram.errors import TelegramError
-from sender.rules.revising import MOVED, TOO_OLD, after, before, call
+from sender.rules.revising import MOVED, TOO_OLD, Verdict, after, before, call
 
 
 def item(kind: str = "recall", **changes: Any) -> BegunItem:
