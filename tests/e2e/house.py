@@ -171,12 +171,12 @@ def _build(folder: Path, keeper: Keeper, collector: OtlpCollector) -> House:
         simulated = pool.submit(start_simulator, keeper, logs, ports["telegram"])
         servers = start(folder, keeper, Wish.private(fast=True))
         simulator = simulated.result()
-        environment = _environment(servers, simulator, secrets, collector)
+        public_url = f"http://{LOOPBACK}:{ports['ingress']}"
+        environment = {**_environment(servers, simulator, secrets, collector), "MUSTER_PUBLIC_URL": public_url}
         declared = pool.submit(verbs.declare_topology, environment, logs / "verbs.log")
         verbs.migrate(environment, logs / "verbs.log")
         bot = simulator.bot(folder / "bot.json")
-        webhook = f"http://{LOOPBACK}:{ports['ingress']}{PATH}"
-        verbs.add_bot(environment, logs / "verbs.log", token=bot["token"], webhook=webhook)
+        verbs.add_bot(environment, logs / "verbs.log", token=bot["token"], webhook=public_url + PATH)
         declared.result()
     services = Services(keeper, environment, logs)
     instances = {name: services.start(name, port=ports[name]) for name in SERVICES}

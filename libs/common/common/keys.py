@@ -50,6 +50,11 @@ class WebhookSecrets:
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
+    @property
+    def current(self) -> str:
+        """The version of the key that `secret` uses."""
+        return self._ring.current
+
     def secret(self, bot_id: BotId) -> str:
         """What setWebhook is given: made with the current key."""
         return self._derive(bot_id, self._ring.current)

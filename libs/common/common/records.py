@@ -131,6 +131,32 @@ class FreeSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupState:
+    """What Telegram's events may change of a group."""
+
+    group_id: int
+    bot_id: BotId
+    chat_id: ChatId
+    phase: str
+    health: str
+    missing_rights: list[str]
+    out_reason: str | None
+    migrated_to: ChatId | None
+
+    def facts(self) -> dict[str, Any]:
+        """For the audit trail."""
+        return {"phase": self.phase, "health": self.health, "chat_id": self.chat_id, "bot_id": self.bot_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When Telegram says that something happened, to the second, and the update that orders within one."""
+
+    at: datetime
+    update_id: UpdateId
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A slot that a reply holds, and when it may be used."""
 

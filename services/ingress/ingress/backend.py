@@ -31,6 +31,12 @@ class Backend:
         return WebhookSecrets(KeyRing.from_hex(self.settings.webhook_keys.get_secret_value()))
 
     @cached_property
+    def token_keys(self) -> KeyRing | None:
+        """What bots' tokens are encrypted with; None where this ingress is not trusted with them."""
+        keys = self.settings.encryption_keys
+        return KeyRing.from_base64(keys.get_secret_value()) if keys else None
+
+    @cached_property
     def pool(self) -> Pool:
         """Connects on first use."""
         settings = self.settings
@@ -50,7 +56,7 @@ class Backend:
 
     def check(self) -> None:
         """ConfigurationError for the first setting that can't be used; connects to nothing."""
-        _ = (self.settings, self.secrets, self.pool, self.publisher)
+        _ = (self.settings, self.secrets, self.token_keys, self.pool, self.publisher)
 
     async def close(self) -> None:
         """Only what was opened; within the platform's 500 ms."""

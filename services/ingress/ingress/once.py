@@ -44,6 +44,15 @@ class Once:
         self._backend = backend
         self._key = key
 
+    async def before(self, caller: Caller, *, body: BaseModel | None = None) -> Response | None:
+        """The first time's answer, for who must do something slow before `run`; None where this is the first time."""
+        if self._key is None:
+            return None
+        asked = self._asked(caller, self._key, body)
+        async with self._backend.pool.transaction("asked before") as tx:
+            found = await idempotency.find(tx, asked)
+        return _again(found, asked) if found is not None else None
+
     async def run(
         self, caller: Caller, effect: Effect, *, body: BaseModel | None = None, status: int = 200
     ) -> Response:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from common.settings import BrokerSettings, DatabaseSettings, Settings, WebhookKeySettings
-from pydantic import Field
+from common.settings import BrokerSettings, DatabaseSettings, Settings, TelegramSettings, WebhookKeySettings
+from pydantic import Field, SecretStr
 
 
-class IngressSettings(DatabaseSettings, BrokerSettings, WebhookKeySettings):
+class IngressSettings(DatabaseSettings, BrokerSettings, WebhookKeySettings, TelegramSettings):
     """The door's own: its pool is small, for instances are many (vercel.md §5), and its time box short."""
 
     database_pool_max: int = Field(default=5, ge=1, le=200)
@@ -14,6 +14,10 @@ class IngressSettings(DatabaseSettings, BrokerSettings, WebhookKeySettings):
     publish_timeout: float = Field(default=1.0, gt=0)  # seconds: then the outbox takes the job
     media_quota: int = Field(default=1024, ge=1)  # MiB of files that one key's owner may keep
     max_concurrent: int = Field(default=512, ge=1)  # webhooks handled at once; more are told to come back
+    # For operations on bots alone; without them those answer 503 and everything else works.
+    encryption_keys: SecretStr | None = None
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*[^\s/?#@])?$")
+    telegram_timeout: float = Field(default=8.0, gt=0, le=50)  # seconds: a request makes three calls at most
 
 
 class ServerSettings(Settings):

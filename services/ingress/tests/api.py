@@ -9,12 +9,21 @@ import httpx
 from common import key_changes
 from common.ids import BotId, ChatId
 from common.key_changes import Actor, Wish
+from common.keys import KeyRing
 from common.store import bots, groups
+from common.telegram.secrets import TokenVault
 from common.testing.builders import make_bot
 from common.testing.postgres import Database
 
 FIRST, SECOND = BotId(111111), BotId(222222)
 TEXT = {"type": "text", "text": "hello"}
+TOKEN_KEYS = f"k1:{'A' * 43}="
+VAULT = TokenVault(KeyRing.from_base64(TOKEN_KEYS))
+
+
+def token_of(bot_id: int) -> str:
+    """Its token in the simulated Telegram, and in the database of `Api.grow`."""
+    return f"{bot_id}:AAF4keT0kenForTests-0123456789_abcd"
 
 
 @dataclass
@@ -50,7 +59,8 @@ class Api:
         """A bot with so many more groups."""
         made = self.groups.setdefault(bot_id, [])
         async with self.db.transaction() as tx:
-            await bots.save(tx, make_bot(bot_id=bot_id, username=f"bot{bot_id}"))
+            sealed, key = VAULT.seal(bot_id, token_of(bot_id))
+            await bots.save(tx, make_bot(bot_id=bot_id, username=f"bot{bot_id}", token=sealed, token_key=key))
             for _ in range(n):
                 chat = ChatId(-1_000_000_000_000 - bot_id * 1000 - len(made))
                 made.append(

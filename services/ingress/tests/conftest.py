@@ -24,9 +24,10 @@ from ingress.app import create_app
 from ingress.backend import Backend
 from ingress.webhook import PATH, Webhook
 from opentelemetry.trace import Span
+from telegram_sim.testing import Simulation
 
 from . import asgi
-from .api import Api
+from .api import FIRST, SECOND, TOKEN_KEYS, Api, token_of
 from .asgi import alive
 from .updates import Update
 
@@ -123,12 +124,23 @@ async def door(
 
 
 @pytest.fixture
+async def telegram(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulation]:
+    """A simulated one that the ingress talks to, with two bots in it."""
+    async with Simulation() as running:
+        for bot_id in (FIRST, SECOND):
+            await running.admin("POST", "bots", token=token_of(bot_id), username=f"bot{bot_id}", first_name="Muster")
+        monkeypatch.setenv("TELEGRAM_API_URL", running.url)
+        monkeypatch.setenv("MUSTER_PUBLIC_URL", "http://127.0.0.1:1")
+        yield running
+
+
+@pytest.fixture
 async def api(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """The whole application on a real database, with a key that may do everything and no bot yet."""
     monkeypatch.setenv("AMQP_URL", "amqp://127.0.0.1:1")
     monkeypatch.setenv("DATABASE_URL", db.url)
     monkeypatch.setenv("MUSTER_WEBHOOK_KEYS", NEW_KEY)
-    monkeypatch.setenv("MUSTER_ENCRYPTION_KEYS", f"k1:{'A' * 43}=")
+    monkeypatch.setenv("MUSTER_ENCRYPTION_KEYS", TOKEN_KEYS)
     app = create_app()
     async with alive(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://muster") as client:
         found = Api(client, db)

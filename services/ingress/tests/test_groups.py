@@ -70,6 +70,8 @@ async def test_a_group_that_was_taken_out_is_let_in_again(api: Api) -> None:
         ({"window": {"from": "09:00+02:00", "to": "10:00"}}, "window"),
         ({"out_reason": "mine"}, "out_reason"),
         ({"phase": "lost"}, "phase"),
+        ({"tags": None}, ""),
+        ({"final_message_allowed": None}, ""),
         ({"bot_id": 5}, "bot_id"),
     ],
 )
@@ -96,7 +98,37 @@ async def test_lists_by_bot_tag_phase_and_whether_they_can_be_sent_to(api: Api) 
     assert await found(bot_id=FIRST) == await found(tag="x") == await found(sendable=True) == a
     assert await found(sendable=False) == b
     assert await found(tag="y", phase="discovered") == a + b
-    assert await found(phase="lost") == []
+    assert await found(phase="lost") == await found(health="blind") == []
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE groups SET health = 'blind', missing_rights = '{x}' WHERE group_id = $1", b[0])
+    assert await found(health="blind") == b
+    chat_id = (await api.ask("GET", f"/api/groups/{a[0]}")).json()["chat_id"]
+    assert await found(chat_id=chat_id) == a
+    assert (await api.ask("GET", f"/api/groups/{b[0]}")).json()["missing_rights"] == ["x"]
+    for wrong in ({"health": "fine"}, {"chat_id": 5}, {"phase": "x"}, {"bot_id": 0}, {"sendable": "maybe"}):
+        assert (await api.ask("GET", "/api/groups", params=wrong)).status_code == 422, wrong
+
+
+async def test_pages_hold_every_group_once_while_more_are_made(api: Api) -> None:
+    made = await api.grow(FIRST, 5)
+    seen: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await api.ask("GET", "/api/groups", params={"limit": 2, **cursor})).json()
+        seen += [item["group_id"] for item in page["items"]]
+        made += await api.grow(FIRST, 1) if len(seen) == 2 else []
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert seen == made
+
+
+async def test_the_same_registration_again_is_answered_as_before(api: Api) -> None:
+    await api.grow(FIRST, 0)
+    body, key = {"bot_id": FIRST, "chat_id": -1001}, {"Idempotency-Key": "k"}
+    first, again = [await api.ask("POST", "/api/groups", json=body, headers=key) for _ in range(2)]
+    assert (first.status_code, again.status_code, first.content) == (201, 201, again.content)
+    assert len(await api.rows("groups")) == 1
 
 
 async def test_a_limited_key_has_neither_others_groups_nor_their_bots(api: Api) -> None:

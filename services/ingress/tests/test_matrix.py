@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 from common.store import revisions
 from ingress.app import create_app
+from telegram_sim.testing import Simulation
 
 from . import asgi
-from .api import FIRST, SECOND, Api
+from .api import FIRST, SECOND, Api, token_of
 from .test_broadcasts import planned
 
 SCHEDULE = {
@@ -33,12 +34,15 @@ BODIES: dict[str, Any] = {
     "change_schedule": {"enabled": False},
     "register_group": {"bot_id": FIRST, "chat_id": -4},
     "change_group": {"tags": ["changed"]},
+    "register_bot": {"token": token_of(FIRST)},
+    "replace_token": {"token": token_of(FIRST)},
+    "change_bot": {"per_second": 20},
     "make_key": {"name": "x", "scopes": ["groups:read"]},
     "rotate_key": {},
 }
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
 AFTER_CANCEL |= {"edit_broadcast"}  # or recalled
-BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403}
+BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403, "register_bot": 403}
 BEYOND |= {"make_schedule": 201, "preview_schedule": 200, "upload_media": 201}  # of its own groups, and of nobody's
 
 
@@ -136,9 +140,9 @@ async def test_no_key_and_a_wrong_scope(api: Api) -> None:
             check(answer, operation, description)
 
 
-async def test_a_key_of_another_bot_finds_nothing(api: Api) -> None:
+async def test_a_key_of_another_bot_finds_nothing(api: Api, telegram: Simulation) -> None:
     description, names = await described(), await stage(api)
-    tables = ("groups", "broadcasts", "deliveries", "revisions")
+    tables = ("bots", "groups", "broadcasts", "deliveries", "revisions")
     before = [await api.rows(table) for table in tables]
     for operation in operations(description):
         answer = await ask(api, operation, names, await api.make_key("*", bot_ids=[SECOND]))
@@ -157,7 +161,7 @@ def strangers(items: list[dict[str, Any]]) -> list[Any]:
     return [i for i in items if i.get("bot_id") == FIRST or "broadcast_id" in i or FIRST in (i.get("bot_ids") or [])]
 
 
-async def test_a_key_for_everything_is_answered_as_described(api: Api) -> None:
+async def test_a_key_for_everything_is_answered_as_described(api: Api, telegram: Simulation) -> None:
     description, names = await described(), await stage(api)
     for operation in operations(description):
         key = await api.make_key("*")
@@ -167,7 +171,7 @@ async def test_a_key_for_everything_is_answered_as_described(api: Api) -> None:
         assert allowed, f"{operation.name}: {answer.text}"
 
 
-async def test_ids_of_others_answer_as_ids_that_never_were(api: Api) -> None:
+async def test_ids_of_others_answer_as_ids_that_never_were(api: Api, telegram: Simulation) -> None:
     description, names = await described(), await stage(api)
     nothing = {name: "zzzzzzzzzzzz" if name == "{key_id}" else "999" for name in names}
     key = await api.make_key("*", bot_ids=[SECOND], burst=1000)

@@ -13,7 +13,7 @@ from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
 from common.jobs import SendFinalMessage
 from common.records import Begun
-from common.store import broadcasts, deliveries, groups, slots
+from common.store import broadcasts, deliveries, group_states, groups, moving, slots
 from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Pool, Tx
@@ -103,9 +103,9 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
     """The rare ones, one by one."""
     decision, begun = ended.decision, ended.begun
     if decision.group_phase == "lost":
-        await groups.cancel_pending(tx, [begun.group_id], "the group is lost")
+        await group_states.fail_pending(tx, [begun.group_id], "the group is lost")
     if decision.migrated_to is not None:
-        await groups.migrate(tx, begun.chat_id, ChatId(decision.migrated_to))
+        await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
         await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
     if decision.bot_flood is not None:

@@ -16,7 +16,7 @@ from common.ids import ChatId
 from common.jobs import ReviseMessage
 from common.records import BegunItem
 from common.registry import BotRegistry
-from common.store import groups, revision_items, revisions, slots
+from common.store import moving, revision_items, revisions, slots
 from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
@@ -150,7 +150,7 @@ async def _consequences(tx: Tx, ended: _Ended) -> None:
     """The rare ones, one by one."""
     verdict, item = ended.verdict, ended.item
     if verdict.migrated_to is not None:
-        await groups.migrate(tx, item.chat_id, ChatId(verdict.migrated_to))
+        await moving.move(tx, item.chat_id, ChatId(verdict.migrated_to))
     if verdict.chat_flood is not None:
         await slots.flood_chat(tx, item.group_id, verdict.chat_flood)
     if verdict.bot_flood is not None:

@@ -7,9 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 from common.bus.publisher import Publisher
+from common.ids import BotId
+from common.store import bots
+from common.testing.builders import make_bot
 from common.testing.postgres import Database
 from common.testing.rabbitmq import Broker
+from telegram_sim.testing import Simulation
+from tgms.handlers import Updates
 from tgms.leader import Leader
+
+from .town import Town
 
 
 @pytest.fixture
@@ -29,3 +36,25 @@ async def publisher(broker: Broker) -> AsyncIterator[Publisher]:
     publisher = Publisher(broker.url, "muster-test", timeout=2)
     yield publisher
     await publisher.close()
+
+
+@pytest.fixture
+async def town(db: Database) -> AsyncIterator[Town]:
+    async with Simulation() as sim:
+        here = Town(sim, db, Updates(db.pool))
+        for _ in range(2):
+            bot = await sim.admin("POST", "bots")
+            here.tokens[bot["id"]] = bot["token"]
+            async with db.transaction() as tx:
+                await bots.save(tx, make_bot(bot_id=BotId(bot["id"])))
+        yield here
+
+
+@pytest.fixture
+def bot_id(town: Town) -> int:
+    return next(iter(town.tokens))
+
+
+@pytest.fixture
+def other_id(town: Town) -> int:
+    return list(town.tokens)[1]

@@ -9,7 +9,7 @@ from common import runtime
 from common.queues import TGMS_QUEUE
 
 from tgms import burials, housekeeping
-from tgms.handlers import handle
+from tgms.handlers import Updates
 from tgms.leader import Leader
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
@@ -26,7 +26,7 @@ async def main() -> None:
         leader = Leader(worker.pool, ttl=settings.lease_ttl)
         relay = Relay(worker.pool, worker.publisher, leader, interval=settings.relay_interval)
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(worker.consume(TGMS_QUEUE, handle), name="consume")
+            loops.create_task(worker.consume(TGMS_QUEUE, Updates(worker.pool)), name="consume")
             loops.create_task(leader.run(worker.stop), name="leader")
             loops.create_task(relay.run(worker.stop), name="relay")
             loops.create_task(Pacer(worker.pool, worker.publisher, leader).run(worker.stop), name="pacer")

@@ -123,11 +123,16 @@ class _Build:
             **simulated,
             "MUSTER_WEBHOOK_KEYS": os.environ.get("MUSTER_WEBHOOK_KEYS") or secrets.webhook_keys,
             "MUSTER_ENCRYPTION_KEYS": os.environ.get("MUSTER_ENCRYPTION_KEYS") or secrets.encryption_keys,
+            "MUSTER_PUBLIC_URL": self._public_url,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms: somebody is waiting for the picture
             "MUSTER_LOG_LEVEL": os.environ.get("MUSTER_LOG_LEVEL") or "INFO",
         }
+
+    @property
+    def _public_url(self) -> str:
+        return self.telegram.public_url if self.telegram else f"http://{LOOPBACK}:{self.ports['ingress']}"
 
     def _simulator(self) -> Simulator | None:
         if self.telegram is not None:
@@ -155,12 +160,12 @@ class _Build:
     def _bot(self, environment: Mapping[str, str], simulator: Simulator | None) -> Mapping[str, Any]:
         log = self.logs / "verbs.log"
         if self.telegram is not None:
-            webhook = self.telegram.public_url + WEBHOOK_PATH
+            webhook = self._public_url + WEBHOOK_PATH
             return verbs.add_bot(environment, log, token=self.telegram.token, webhook=webhook)
         if simulator is None:
             raise StackError("there is neither a simulated nor a real Telegram")
         token = simulator.bot(self.state / "bot.json")["token"]
-        webhook = f"http://{LOOPBACK}:{self.ports['ingress']}{WEBHOOK_PATH}"
+        webhook = self._public_url + WEBHOOK_PATH
         return verbs.add_bot(environment, log, token=token, webhook=webhook)
 
     def _services(self, environment: Mapping[str, str]) -> Services:

@@ -5,33 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from common.cli.output import tell
+from common.bot_admin import BotAdmin, administering
+from common.bot_token import bot_of
+from common.cli.output import operator, tell
 from common.errors import ConfigurationError
-from common.ids import BotId
+from common.key_changes import Actor
 from common.keys import KeyRing, WebhookSecrets
-from common.records import Bot
-from common.registry import BotRegistry
 from common.settings import DatabaseSettings, TelegramSettings, TokenKeySettings, WebhookKeySettings
 from common.store import bots
 from common.store.pool import Pool
-from common.telegram.client import BotAccess, BotApi
-from common.telegram.floods import FloodMemory
-from common.telegram.secrets import TokenVault
-
-# Explicit: Telegram leaves out chat_member and reactions by default, and keeps the last list where none is given (W11).
-ALLOWED_UPDATES = (
-    "message",
-    "edited_message",
-    "callback_query",
-    "my_chat_member",
-    "chat_member",
-    "chat_join_request",
-    "message_reaction",
-    "message_reaction_count",
-    "poll_answer",
-)
 
 
 class BotSettings(DatabaseSettings, TokenKeySettings, WebhookKeySettings, TelegramSettings):
@@ -56,29 +42,11 @@ def add_verbs(verbs: Any) -> None:
 
 
 async def _add(options: Namespace) -> int:
-    settings = BotSettings.load()
     token = _token()
-    access = BotAccess(BotId(int(token.partition(":")[0])), token)
-    vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
-    api, pool = _api(settings), _pool(settings)
-    try:
-        me = await api.call(access, "getMe")
-        sealed, key = vault.seal(access.bot_id, token)
-        async with pool.transaction("save bot") as tx:
-            await bots.save(tx, Bot(access.bot_id, me["username"], me["first_name"], sealed, key))
-        if options.webhook_url:
-            await _set_webhook(api, access, settings, options.webhook_url)
-    finally:
-        await api.close()
-        await pool.close()
-    tell(id=access.bot_id, username=me["username"], webhook_url=options.webhook_url)
+    async with _administering() as admin:
+        bot = await admin.register(token, _actor(), webhook_url=options.webhook_url, replace=True)
+    tell(id=bot.bot_id, username=bot.username, webhook_url=options.webhook_url)
     return 0
-
-
-async def _set_webhook(api: BotApi, access: BotAccess, settings: BotSettings, url: str) -> None:
-    secrets = WebhookSecrets(KeyRing.from_hex(settings.webhook_keys.get_secret_value()))
-    params = {"url": url, "secret_token": secrets.secret(access.bot_id), "allowed_updates": list(ALLOWED_UPDATES)}
-    await api.call(access, "setWebhook", params)
 
 
 async def _list(_: Namespace) -> int:
@@ -94,30 +62,38 @@ async def _list(_: Namespace) -> int:
 
 
 async def _webhook(options: Namespace) -> int:
-    settings = BotSettings.load()
-    api, pool = _api(settings), _pool(settings)
-    vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
-    try:
-        access = await BotRegistry(pool, vault).access(BotId(options.bot_id))
-        tell(**await api.call(access, "getWebhookInfo"))
-    finally:
-        await api.close()
-        await pool.close()
+    async with _administering() as admin:
+        tell(**await admin.webhook_info(options.bot_id, _actor()))
     return 0
+
+
+@asynccontextmanager
+async def _administering() -> AsyncIterator[BotAdmin]:
+    settings = BotSettings.load()
+    keys = KeyRing.from_base64(settings.encryption_keys.get_secret_value())
+    secrets = WebhookSecrets(KeyRing.from_hex(settings.webhook_keys.get_secret_value()))
+    pool = _pool(settings)
+    try:
+        async with administering(
+            pool, keys, secrets, url=settings.telegram_api_url, timeout=settings.telegram_timeout
+        ) as admin:
+            yield admin
+    finally:
+        await pool.close()
+
+
+def _actor() -> Actor:
+    return Actor(operator())
 
 
 def _token() -> str:
     token = (os.environ.get("TELEGRAM_BOT_TOKEN") or ("" if sys.stdin.isatty() else sys.stdin.readline())).strip()
-    if not (token.partition(":")[0].isdigit() and len(token.partition(":")[2]) >= 30):
+    if bot_of(token) is None:
         raise ConfigurationError(
             "no bot token, or not a whole one: give @BotFather's, such as 123456789:AA…, in TELEGRAM_BOT_TOKEN or on "
             "standard input"
         )
     return token
-
-
-def _api(settings: TelegramSettings) -> BotApi:
-    return BotApi(settings.telegram_api_url, timeout=settings.telegram_timeout, pacer=FloodMemory())
 
 
 def _pool(settings: DatabaseSettings) -> Pool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from common import key_changes
 from common.api_key import SCOPES
-from common.cli.output import tell
+from common.cli.output import operator, tell
 from common.clock import utc_now
 from common.key_changes import Actor, Wish
 from common.settings import DatabaseSettings
@@ -94,7 +93,7 @@ async def _revoke(options: Namespace) -> int:
 
 
 def _actor() -> Actor:
-    return Actor(f"cli:{getpass.getuser()}")
+    return Actor(operator())
 
 
 @asynccontextmanager

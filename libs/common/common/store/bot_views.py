@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from common.store.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class BotView:
-    """`flood_until` only while Telegram has told it to wait."""
+    """`flood_until` only while Telegram has told it to wait; `health` as the last check saw it."""
 
     bot_id: int
     username: str
     first_name: str
     state: str
+    enabled: bool
     per_second: int
     flood_until: datetime | None
     groups: int
+    webhook_url: str | None
+    webhook_key: str | None
+    webhook_set_at: datetime | None
+    health: dict[str, Any] | None
+    checked_at: datetime | None
     created_at: datetime
+
+    def settings(self) -> dict[str, Any]:
+        """What changes make of it, for the audit trail."""
+        names = ("username", "state", "enabled", "per_second", "webhook_url", "webhook_key")
+        return {name: value for name, value in asdict(self).items() if name in names}
 
 
 async def page(tx: Tx, *, within: list[int] | None, after: int, limit: int) -> list[BotView]:
     """By id."""
     rows = await tx.fetch(
-        """SELECT b.bot_id, b.username, b.first_name, b.state, b.per_second,
+        """SELECT b.bot_id, b.username, b.first_name, b.state, b.enabled, b.per_second,
                CASE WHEN b.flood_until > now() THEN b.flood_until END AS flood_until,
-               (SELECT count(*) FROM groups g WHERE g.bot_id = b.bot_id) AS groups, b.created_at
+               (SELECT count(*) FROM groups g WHERE g.bot_id = b.bot_id AND g.phase <> 'migrated') AS groups,
+               b.webhook_url, b.webhook_key, b.webhook_set_at, b.health, b.checked_at, b.created_at
            FROM bots b WHERE b.bot_id > $1 AND ($2::bigint[] IS NULL OR b.bot_id = ANY($2::bigint[]))
            ORDER BY b.bot_id LIMIT $3""",
         after,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from common.ids import BotId
 from common.records import Bot
 from common.store import slots
@@ -9,11 +11,12 @@ from common.store.pool import Tx
 
 
 async def save(tx: Tx, bot: Bot) -> None:
-    """Inserts with its send slots, or replaces name and token; a new token makes a revoked bot active again."""
+    """Inserts with its send slots, or replaces name and token: a revoked bot is active again, its health unknown."""
     await tx.execute(
         """INSERT INTO bots (bot_id, username, first_name, token, token_key, state) VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT (bot_id) DO UPDATE SET username = excluded.username, first_name = excluded.first_name,
-               token = excluded.token, token_key = excluded.token_key, state = excluded.state, updated_at = now()""",
+               token = excluded.token, token_key = excluded.token_key, state = excluded.state, health = NULL,
+               checked_at = NULL, updated_at = now()""",
         bot.bot_id,
         bot.username,
         bot.first_name,
@@ -47,3 +50,36 @@ async def revoke(tx: Tx, bot_id: BotId, token: bytes) -> bool:
         "UPDATE bots SET state = 'revoked', updated_at = now() WHERE bot_id = $1 AND token = $2", bot_id, token
     )
     return bool(status.endswith(" 1"))
+
+
+async def change(tx: Tx, bot_id: int, *, per_second: int | None = None, enabled: bool | None = None) -> None:
+    """None leaves it as it is."""
+    await tx.execute(
+        """UPDATE bots SET per_second = coalesce($2, per_second), enabled = coalesce($3, enabled), updated_at = now()
+           WHERE bot_id = $1""",
+        bot_id,
+        per_second,
+        enabled,
+    )
+
+
+async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
+    """Telegram took it; how it goes there the next check says."""
+    await tx.execute(
+        """UPDATE bots SET webhook_url = $2, webhook_key = $3, webhook_set_at = now(), health = NULL, checked_at = NULL,
+               updated_at = now()
+           WHERE bot_id = $1""",
+        bot_id,
+        url,
+        key,
+    )
+
+
+async def checked(tx: Tx, bot_id: int, health: dict[str, Any]) -> None:
+    """What was seen just now."""
+    await tx.execute("UPDATE bots SET health = $2, checked_at = now() WHERE bot_id = $1", bot_id, health)
+
+
+async def webhook_found(tx: Tx, bot_id: int, url: str) -> None:
+    """Telegram has ours, from before rows remembered it; nobody knows with which key."""
+    await tx.execute("UPDATE bots SET webhook_url = $2 WHERE bot_id = $1 AND webhook_url IS NULL", bot_id, url)

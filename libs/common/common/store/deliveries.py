@@ -121,7 +121,7 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
                AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
-               AND bots.bot_id = d.bot_id AND bots.state = 'active'
+               AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
                coalesce(d.filled ->> 'title', g.title) AS title,

@@ -26,8 +26,10 @@ class GroupRow:
     final_message_allowed: bool
     phase: str
     health: str
+    missing_rights: list[str]
     failures: int
     out_reason: str | None
+    migrated_to: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -45,11 +47,13 @@ class Filter:
     tag: str | None = None
     phase: str | None = None
     sendable: bool | None = None
+    health: str | None = None
+    chat_id: int | None = None
 
 
 _COLUMNS = (
     "group_id, bot_id, chat_id, kind, title, tags, variables, timezone, window_from, window_to, final_message_allowed, "
-    "phase, health, failures, out_reason, created_at, updated_at"
+    "phase, health, missing_rights, failures, out_reason, migrated_to, created_at, updated_at"
 )
 
 
@@ -62,13 +66,16 @@ async def page(tx: Tx, wanted: Filter, *, within: list[int] | None, after: int, 
                AND ($5::text IS NULL OR phase = $5)
                AND ($6::boolean IS NULL OR $6 = (final_message_allowed AND out_reason IS NULL
                    AND phase IN ('discovered', 'growth', 'monitoring')))
-           ORDER BY group_id LIMIT $7""",  # noqa: S608 (our own columns)
+               AND ($7::text IS NULL OR health = $7) AND ($8::bigint IS NULL OR chat_id = $8)
+           ORDER BY group_id LIMIT $9""",  # noqa: S608 (our own columns)
         after,
         within,
         wanted.bot_id,
         wanted.tag,
         wanted.phase,
         wanted.sendable,
+        wanted.health,
+        wanted.chat_id,
         limit,
     )
     return [GroupRow(**dict(row)) for row in rows]

@@ -64,7 +64,9 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
     bad = [n for n in notes if n.failed]
     if fine:
         await tx.execute(
-            "UPDATE groups SET failures = 0, health = 'ok' WHERE group_id = ANY($1::bigint[]) AND failures > 0", fine
+            """UPDATE groups SET failures = 0, health = CASE WHEN missing_rights = '{}' THEN 'ok' ELSE health END
+               WHERE group_id = ANY($1::bigint[]) AND failures > 0""",
+            fine,
         )
     if bad:
         await tx.execute(
@@ -80,24 +82,3 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
             [n.phase for n in bad],
             OUT_AFTER,
         )
-
-
-async def migrate(tx: Tx, old: ChatId, new: ChatId) -> bool:
-    """The row gets the supergroup's id, and with it all that points to the row; False where it has it already."""
-    status = await tx.execute(
-        """UPDATE groups SET chat_id = $2, kind = 'supergroup', migrated_at = now(), updated_at = now()
-           WHERE chat_id = $1""",
-        old,
-        new,
-    )
-    return bool(status.endswith(" 1"))
-
-
-async def cancel_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> None:
-    """Of groups that are lost: nothing more is tried there."""
-    await tx.execute(
-        """UPDATE deliveries SET state = 'failed', reason = $2, settled_at = now()
-           WHERE group_id = ANY($1::bigint[]) AND state = 'pending'""",
-        list(group_ids),
-        reason,
-    )

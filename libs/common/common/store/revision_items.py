@@ -82,7 +82,7 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                bots
            WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'
                AND g.group_id = i.group_id AND r.revision_id = i.revision_id AND r.state = 'running'
-               AND d.delivery_id = i.delivery_id AND bots.bot_id = i.bot_id AND bots.state = 'active'
+               AND d.delivery_id = i.delivery_id AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts,
                CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,

@@ -43,7 +43,7 @@ async def free(tx: Tx, horizon: timedelta) -> list[FreeSlot]:
         """SELECT s.bot_id, s.slot, greatest(s.free_at, clock_timestamp()) AS free_at
            FROM bot_slots s JOIN bots b USING (bot_id)
            WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval AND s.slot <= b.per_second
-               AND b.state = 'active' AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
+               AND b.state = 'active' AND b.enabled AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
            ORDER BY s.free_at FOR UPDATE OF s SKIP LOCKED""",
         horizon,
     )

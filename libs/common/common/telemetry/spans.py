@@ -1,4 +1,4 @@
-"""A span that is current inside a `with`, and nothing more."""
+"""A span that is current inside a `with`, and the trace that it is part of."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from types import TracebackType
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.util.types import Attributes
+
+
+def current_trace_id() -> str | None:
+    """Of the job or request at work; None where nothing is traced."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
 
 
 class CurrentSpan:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import getpass
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from common.__main__ import main
 from common.bus import topology
+from common.cli.output import operator
 from common.ids import BotId, JobId
 from common.keys import KeyRing, WebhookSecrets
 from common.queues import DM_QUEUE, GROUP_MESSAGE_QUEUE, TGMS_QUEUE, Queue
@@ -106,6 +109,17 @@ async def test_a_bot_is_checked_encrypted_and_given_its_webhook(
         bot = await bots.get(tx, BOT_ID)
     assert bot is not None
     assert VAULT.open(BOT_ID, bot.token, bot.token_key) == FAKE_TOKEN
+    async with db.transaction() as tx:
+        trail = await tx.fetch("SELECT actor, action FROM audit ORDER BY audit_id")
+    assert [tuple(row) for row in trail] == [(operator(), "bot.register"), (operator(), "bot.set_webhook")]
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert operator() == f"cli:{os.getuid()}"
 
 
 async def test_a_token_that_telegram_does_not_know_registers_nothing(

@@ -23,7 +23,9 @@ Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["groups:read"
 Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["groups:write"])]
 GroupId: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
 Phase: TypeAlias = Literal["discovered", "growth", "monitoring", "paused", "lost", "migrated", "archived"]
+Health: TypeAlias = Literal["ok", "degraded", "throttled", "blind", "unreachable"]
 _LONGEST_VALUE = 1024
+_MAY_BE_NULL = {"window", "out_reason"}
 _VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$")]
 
 
@@ -62,6 +64,13 @@ class GroupSettings(Request):
     timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
     window: Annotated[Window | None, Field(description="null: at any time.")] = None
     final_message_allowed: bool | None = None
+
+    @model_validator(mode="after")
+    def _no_nulls(self) -> Self:
+        empty = [name for name in self.model_fields_set - _MAY_BE_NULL if getattr(self, name) is None]
+        if empty:
+            raise ValueError(f"null is no value of {', '.join(sorted(empty))}: leave it out to keep what is there")
+        return self
 
     def onto(self, row: GroupRow) -> GroupRow:
         """The row with these settings."""
@@ -121,25 +130,31 @@ class GroupAnswer(Answer):
     window: dict[str, str] | None
     final_message_allowed: bool
     phase: Phase
-    health: str
-    failures: int
+    health: Health
+    missing_rights: Annotated[list[str], Field(description="What the bot may not do there, and growing needs.")]
+    failures: Annotated[int, Field(description="Sends that failed in a row; three take the group out of sending.")]
     out_reason: str | None
+    migrated_to: Annotated[int | None, Field(description="The chat's new id, where this is a pointer to it.")]
     created_at: datetime
     updated_at: datetime
 
 
-@router.get("", operation_id="list_groups")
-async def list_groups(
-    caller: Reader,
-    tx: Tx,
-    asked: Asked,
+def _wanted(
     bot_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
     tag: Annotated[Tag | None, Query()] = None,
     phase: Phase | None = None,
     sendable: Annotated[bool | None, Query(description="Whether broadcasts go there now.")] = None,
+    health: Health | None = None,
+    chat_id: Annotated[int | None, Query(ge=-BIGINT, le=-1, description="Telegram's id of the chat.")] = None,
+) -> Filter:
+    return Filter(bot_id, tag, phase, sendable, health, chat_id)
+
+
+@router.get("", operation_id="list_groups")
+async def list_groups(
+    caller: Reader, tx: Tx, asked: Asked, wanted: Annotated[Filter, Depends(_wanted)]
 ) -> Page[GroupAnswer]:
     """List groups by id."""
-    wanted = Filter(bot_id, tag, phase, sendable)
     rows = await group_admin.page(tx, wanted, within=caller.bot_ids, after=asked.number(0), limit=asked.limit + 1)
     return asked.page(rows, _shown, lambda row: row.group_id)
 

@@ -1,0 +1,76 @@
+"""Groups as Telegram's own events change them: seen, lost, back again, renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.ids import BotId, ChatId
+from common.records import GroupState, Moment
+from common.store.pool import Tx
+
+_COLUMNS = "group_id, bot_id, chat_id, phase, health, missing_rights, out_reason, migrated_to"
+
+
+async def lock(tx: Tx, chat_id: ChatId) -> GroupState | None:
+    """Until the transaction's end; None for a chat that is no group of ours."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM groups WHERE chat_id = $1 FOR UPDATE",  # noqa: S608 (our own columns)
+        chat_id,
+    )
+    return GroupState(**dict(row)) if row else None
+
+
+async def discover(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: str) -> GroupState | None:
+    """A new row, locked; None where somebody else has just made it."""
+    row = await tx.fetchrow(
+        f"""INSERT INTO groups (bot_id, chat_id, title, kind) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (chat_id) DO NOTHING RETURNING {_COLUMNS}""",  # noqa: S608 (as above)
+        bot_id,
+        chat_id,
+        title,
+        kind,
+    )
+    return GroupState(**dict(row)) if row else None
+
+
+async def save(tx: Tx, state: GroupState) -> None:
+    """A group whose reason to be out is gone begins without failures."""
+    await tx.execute(
+        """UPDATE groups SET bot_id = $2, phase = $3, health = $4, missing_rights = $5, out_reason = $6::text,
+               failures = CASE WHEN $6::text IS NULL AND out_reason IS NOT NULL OR phase = 'lost' AND $3 <> 'lost'
+                          THEN 0 ELSE failures END,
+               updated_at = now()
+           WHERE group_id = $1""",
+        state.group_id,
+        state.bot_id,
+        state.phase,
+        state.health,
+        state.missing_rights,
+        state.out_reason,
+    )
+
+
+async def retitle(tx: Tx, chat_id: ChatId, title: str, kind: str, moment: Moment) -> None:
+    """Unless a newer title is known."""
+    await tx.execute(
+        """UPDATE groups SET title = $2, kind = $3, titled_at = $4, titled_by = $5, updated_at = now()
+           WHERE chat_id = $1 AND phase <> 'migrated' AND (titled_at, titled_by) < ($4, $5)""",
+        chat_id,
+        title,
+        kind,
+        moment.at,
+        moment.update_id,
+    )
+
+
+async def fail_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> int:
+    """Of groups that are lost: nothing more is tried there. By way of the open broadcasts, which are few; how many."""
+    status = await tx.execute(
+        """UPDATE deliveries d SET state = 'failed', reason = $2, settled_at = now()
+           FROM (SELECT b.broadcast_id, g.group_id FROM broadcasts b CROSS JOIN unnest($1::bigint[]) AS g (group_id)
+                 WHERE b.state NOT IN ('cancelled', 'done')) o
+           WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND d.state = 'pending'""",
+        list(group_ids),
+        reason,
+    )
+    return int(status.rpartition(" ")[2])
