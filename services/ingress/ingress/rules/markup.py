@@ -45,6 +45,6 @@ def longest(text: str, marked: Marked) -> int:
 
 def most_parts(units: int, entities: int) -> int:
     """Messages that a text of this length may become: each but the last is at least half full, of text or entities."""
-    if units <= TEXT_LIMIT and entities <= MOST_ENTITIES:
+    if units <= TEXT_LIMIT:
         return 1
     return max(1, -(-units // (TEXT_LIMIT // 2))) + entities // MOST_ENTITIES
