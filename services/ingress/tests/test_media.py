@@ -60,6 +60,7 @@ async def test_the_same_file_is_stored_once_whoever_brings_it(api: Api) -> None:
         (b"<html>", "a.jpg", "image/jpeg", 422, "invalid_file"),
         (JPEG, "a.png", "image/png", 422, "invalid_file"),
         (JPEG, "x" * 129, "image/jpeg", 422, "invalid_file"),
+        (JPEG, "gpj.\u202eexe", "image/jpeg", 422, "invalid_file"),
         (JPEG, " ", "image/jpeg", 422, "invalid_file"),
         (b"x" * (FILE_LIMIT + 1), "a", "text/plain", 413, "content_too_large"),
         (b"x" * (FILE_LIMIT + MIB), "a", "text/plain", 413, "content_too_large"),

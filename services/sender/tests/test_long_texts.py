@@ -139,3 +139,36 @@ async def test_what_can_not_be_sent_to_one_group_stops_nobody_else(fleet: Fleet,
     rows = await fleet.rows(broadcast_id)
     assert [row["state"] for row in rows] == ["failed", "sent"]
     assert rows[0]["reason"] == "longer than 20 messages with this group's variables"
+
+
+async def test_neither_time_to_live_nor_window_ends_a_message_in_its_middle(fleet: Fleet, brain: Direct) -> None:
+    first, second = await fleet.grow(2, (await bot_ids(fleet))[0])
+    broadcast_id = await fleet.broadcast([first], content=MARKED)
+    late = await fleet.broadcast([second])
+    await eventually(lambda: _begun(fleet, broadcast_id), within=10)
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE broadcasts SET expires_at = now() WHERE broadcast_id = $1", broadcast_id)
+        await tx.execute(
+            "UPDATE groups SET window_from = (now() AT TIME ZONE 'UTC')::time + interval '2 h',"
+            " window_to = (now() AT TIME ZONE 'UTC')::time + interval '3 h'"
+        )
+    await eventually(lambda: fleet.ended(broadcast_id), within=15)
+    assert [(r["state"], r["parts_done"]) for r in await fleet.rows(broadcast_id)] == [("sent", 4)]
+    assert [row["state"] for row in await fleet.rows(late)] == ["sent"], "it came first"
+
+
+async def _begun(fleet: Fleet, broadcast_id: int) -> bool:
+    return (await fleet.rows(broadcast_id))[0]["parts_done"] >= 1
+
+
+async def test_a_cancel_between_two_parts_keeps_what_was_sent_on_record(fleet: Fleet, brain: Direct) -> None:
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await fleet.broadcast([group_id], content=MARKED)
+    await eventually(lambda: _begun(fleet, broadcast_id), within=10)
+    async with fleet.db.transaction() as tx:
+        await broadcasts.cancel(tx, broadcast_id)
+    await eventually(lambda: fleet.ended(broadcast_id), within=10)
+    [row] = await fleet.rows(broadcast_id)
+    seen = [e["message_id"] for e in await fleet.effects("sendMessage")]
+    assert (row["state"], row["message_ids"]) == ("cancelled", seen)
+    assert len(seen) == row["parts_done"] < 4

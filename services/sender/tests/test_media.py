@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from common.store import broadcasts
 from common.testing.polling import eventually
+from sender.rules.sources import file_id
 
 from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
@@ -163,3 +164,26 @@ async def test_a_file_that_has_expired_pauses_its_broadcast(fleet: Fleet, brain:
     broadcast_id = await fleet.broadcast(ids, content=photo("media:77"))
     assert await settled(fleet, broadcast_id) == ["failed"]
     assert [row["reason"] for row in await fleet.rows(broadcast_id)] == ["a file has expired"]
+
+
+@pytest.mark.parametrize("kind", ["error", "http_429", "http_500"])
+async def test_when_the_uploaders_own_group_refuses_another_uploads(fleet: Fleet, brain: Direct, kind: str) -> None:
+    ids = await fleet.grow(6, (await bot_ids(fleet))[0])
+    source = await fleet.keep(b"w" * 1000)
+    rule = {"method": "sendPhoto", "kind": kind, "times": 1, "retry_after": 1}
+    if kind == "error":
+        rule |= {"error_code": 403, "description": "Forbidden: bot was kicked from the supergroup chat"}
+    await fleet.sim.admin("PUT", "faults", rules=[rule])
+    states = await settled(fleet, await fleet.broadcast(ids, content=photo(source)))
+    assert states.count("sent") == (6 if kind == "http_429" else 5)
+    assert len(uploads(await fleet.effects("sendPhoto"))) == 1
+    async with fleet.db.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM media_files WHERE file_id IS NULL") == 0
+
+
+def test_a_video_that_became_an_animation_is_known_by_its_file_id() -> None:
+    assert file_id({"animation": {"file_id": "a"}, "document": {"file_id": "d"}}, 0, "video") == "a"
+    assert file_id({"photo": [{"file_id": "small"}, {"file_id": "large"}]}, 0, "photo") == "large"
+    assert file_id([{"photo": [{"file_id": "x"}]}], 3, "photo") is None
+    assert file_id({"message_id": 1}, 0, "photo") is None
+    assert file_id(None, 0, "photo") is None

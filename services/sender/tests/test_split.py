@@ -8,7 +8,7 @@ import pytest
 import regex
 from common.ids import BotId, ChatId
 from common.markup.entities import Entity, Marked, length
-from common.markup.parse import MOST_PARTS, parse
+from common.markup.parse import TEXT_LIMIT, parse
 from common.records import Begun
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -212,5 +212,11 @@ def test_the_doors_estimate_is_never_too_small(pieces: list[str], times: int) ->
     except ValueError:
         return
     estimate = markup.most_parts(length(marked.text), len(marked.entities))
-    if estimate <= MOST_PARTS:
+    if length(marked.text) > TEXT_LIMIT:
         assert len(split(marked)) <= estimate
+
+
+def test_marks_in_a_heap_make_no_row_of_ever_smaller_parts() -> None:
+    text = "words and more \n\n" * 180 + "<i>x</i>y" * 150 + "\n\n" + "word " * 300
+    marked = parse(text, "HTML")
+    assert len(split(marked)) <= markup.most_parts(length(marked.text), 150) == 6

@@ -67,7 +67,10 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
 
 
 async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
-    """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`."""
+    """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`.
+
+    A message that has begun is said to its end, whatever window closes meanwhile.
+    """
     rows = await tx.fetch(
         """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
                least(b.items, bots.per_second) AS slots
@@ -75,7 +78,8 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (
                SELECT d.delivery_id, d.group_id,
-                   next_in_window(clock_timestamp(), g.timezone, g.window_from, g.window_to) AS due_at
+                   CASE WHEN d.parts_done > 0 THEN clock_timestamp()
+                        ELSE next_in_window(clock_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
                FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
                    AND d.not_before <= clock_timestamp()

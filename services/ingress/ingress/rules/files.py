@@ -14,7 +14,8 @@ _VIDEO: Final = "video/mp4"
 _KNOWN: Final = (*sorted(_PHOTOS), "image/gif", _VIDEO)  # those whose bytes must agree with what is said of them
 _ANY: Final = "application/octet-stream"
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}")
-_NAME = re.compile(r"[^\x00-\x1f\x7f\"\\/\u2028\u2029]{1,128}")
+# Nor what turns the direction of reading, which makes an ending look like another.
+_NAME = re.compile(r"[^\x00-\x1f\x7f\"\\/\u2028-\u202e\u2066-\u2069]{1,128}")
 _LONGEST: Final = 200  # bytes of a name
 
 

@@ -17,6 +17,7 @@ __all__ = ["ParseMode", "length", "longest", "most_parts", "read", "visible"]
 VARIABLE = re.compile(r"\{\{\s*([a-z_][a-z0-9_]{0,31})\s*\}\}")  # as the sender fills them
 STAND_IN = "\ue000"  # a letter that nobody writes stands for a variable's value while the text is checked
 _LONGEST_TITLE, _LONGEST_VALUE = 255, 1024  # characters, as groups keep them
+_FEWEST = MOST_ENTITIES * 2 // 5  # entities of a message that is full of them: half, less those that only go on in it
 _UNITS: Final = 2  # that one character may need
 
 
@@ -45,6 +46,6 @@ def longest(text: str, marked: Marked) -> int:
 
 def most_parts(units: int, entities: int) -> int:
     """Messages that a text of this length may become: each but the last is at least half full, of text or entities."""
-    if units <= TEXT_LIMIT and entities <= MOST_ENTITIES:
+    if units <= TEXT_LIMIT:
         return 1
-    return max(1, -(-units // (TEXT_LIMIT // 2))) + entities // MOST_ENTITIES
+    return max(1, -(-units // (TEXT_LIMIT // 2))) + entities // _FEWEST

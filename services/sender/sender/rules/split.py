@@ -33,21 +33,23 @@ def _windows(marked: Marked, limit: int, most_entities: int) -> Iterator[tuple[i
     emoji = [(e.offset, e.end) for e in marked.entities if e.type == "custom_emoji"]
     start = 0
     while start < len(text):
-        most = _room(marked.entities, units[start], units[start] + limit, most_entities)
+        fewest, most = _room(marked.entities, units[start], units[start] + limit, most_entities)
         end = max(start + 1, bisect_right(units, most) - 1)
         if end < len(text):
-            least = bisect_left(units, (units[start] + units[end]) // 2, lo=start + 1)
+            least = bisect_left(units, max(fewest, (units[start] + units[end]) // 2), lo=start + 1)
             end = _cut(text, start, end, least, [cut for cut in _letters(text, start, end) if _free(units[cut], emoji)])
         yield start, end, units[start], units[end]
         start = end
 
 
-def _room(entities: Iterable[Entity], begins: int, most: int, most_entities: int) -> int:
-    """Where the message must end for its entities to be few enough; `most` where they are, or can't be."""
+def _room(entities: Iterable[Entity], begins: int, most: int, most_entities: int) -> tuple[int, int]:
+    """Where the message must end for its entities to be few enough, and before that where half of them are in it;
+    `most` where they are few, or can't be.
+    """
     starts = [e.offset for e in entities if e.end > begins and e.offset < most]
     if len(starts) <= most_entities or starts[most_entities] <= begins:
-        return most
-    return starts[most_entities]
+        return begins, most
+    return starts[most_entities // 2], starts[most_entities]
 
 
 def _letters(text: str, start: int, end: int) -> list[int]:
