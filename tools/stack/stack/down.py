@@ -11,6 +11,7 @@ from typing import Final
 
 from stack.console import Console
 from stack.errors import StackError
+from stack.fleet import BOTS, KEY
 from stack.holder import end_holder
 from stack.keeper import sweep
 from stack.logs import Follower, tails
@@ -29,6 +30,8 @@ OURS: Final = (
     "ports.json",
     "secrets.json",
     "bot.json",
+    *(f"bot-{number}.json" for number in range(2, BOTS + 1)),
+    KEY,
     "up.json",
     "lock",
     "docker",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -13,10 +14,11 @@ from stack.errors import StackError
 TIMEOUT: Final = 10.0  # seconds
 
 
-def status(url: str) -> int:
+def status(url: str, *, headers: Mapping[str, str] | None = None) -> int:
     """The status of a GET; 0 where nobody answers."""
+    request = Request(url, headers=dict(headers or {}))  # noqa: S310 (http only)
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=TIMEOUT) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
             return int(answer.status)
     except HTTPError as error:
         return error.code
@@ -24,10 +26,11 @@ def status(url: str) -> int:
         return 0
 
 
-def call(method: str, url: str, body: object = None) -> Any:
+def call(method: str, url: str, body: object = None, *, headers: Mapping[str, str] | None = None) -> Any:
     """JSON there and back; StackError for any answer that is none."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 (http only)
+    all_headers = {"Content-Type": "application/json", **(headers or {})}
+    request = Request(url, data=data, method=method, headers=all_headers)  # noqa: S310 (http only)
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
             return json.loads(answer.read())

@@ -138,7 +138,7 @@ class _Build:
         if self.telegram is not None:
             return None
         with self.console.step("simulated Telegram"):
-            return start_simulator(self.keeper, self.logs, self.ports["telegram"])
+            return start_simulator(self.keeper, self.logs, self.ports["telegram"], limits="strict")
 
     def _broker(self, rabbitmq: Server, environment: Mapping[str, str]) -> None:
         self._start(rabbitmq)

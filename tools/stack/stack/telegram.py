@@ -67,7 +67,7 @@ class Simulator:
         return int(http.call("GET", f"{self.url}/admin/health")["effects"])
 
 
-def start_simulator(keeper: Keeper, logs: Path, port: int) -> Simulator:
+def start_simulator(keeper: Keeper, logs: Path, port: int, *, limits: str = "off") -> Simulator:
     """Start it and wait until it answers; every effect is a line of `effects.jsonl`."""
     words = [
         "-m",
@@ -77,6 +77,8 @@ def start_simulator(keeper: Keeper, logs: Path, port: int) -> Simulator:
         LOOPBACK,
         "--port",
         str(port),
+        "--limits",
+        limits,
         "--log",
         str(logs / "effects.jsonl"),
         # It forgets at its end and the database does not: nobody is to get the id of somebody it knows already.

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from stack.console import Console
 from stack.demo import answered, first_message
 from stack.errors import StackError
+from stack.fleet import BOTS, GROUPS, KEY, first_broadcast
 from stack.holder import AlreadyRunningError, hold
 from stack.keeper import Keeper, sweep
 from stack.logs import Follower, rotate, tails
@@ -72,8 +73,11 @@ def _show(console: Console, state: Path, system: System, begun: float) -> None:
             step.note(f"{first.reply.milliseconds:.0f} ms")
         answer = [f"    {line}" for line in first.reply.text.splitlines()]
         console.say("", f"Ada wrote /start, @{system.bot['username']} answered:", *answer, "")
-        console.say(*waterfall(first.trace, console.style))
-    console.say("", f"up in {time.monotonic() - begun:.1f} s", "", *_lines(table), "", *next_steps(system), "")
+        console.say(*waterfall(first.trace, console.style), "")
+        with console.step(f"{BOTS} bots with {GROUPS} groups each, and a broadcast to all of them") as step:
+            sent = first_broadcast(system, state, step.note)
+            step.note(sent.line.partition(": ")[2])
+    console.say("", f"up in {time.monotonic() - begun:.1f} s", "", *_lines(table), "", *next_steps(system, state), "")
 
 
 def _watch(console: Console, system: System) -> None:
@@ -129,8 +133,15 @@ def _workers(system: System) -> Mapping[str, Instance]:
 
 def _python() -> str:
     """This interpreter, as somebody in this folder would type it."""
-    here, python = Path.cwd(), Path(sys.executable)
-    return str(python.relative_to(here) if python.is_relative_to(here) else python)
+    return _here(Path(sys.executable))
+
+
+def _muster() -> str:
+    return _here(Path(sys.executable).with_name("muster"))
+
+
+def _here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _address(server: Server) -> str:
@@ -141,7 +152,7 @@ def _address(server: Server) -> str:
     return server.url.replace(f":{parts.password}@", ":***@", 1)
 
 
-def next_steps(system: System) -> list[str]:
+def next_steps(system: System, state: Path) -> list[str]:
     """What to try."""
     if system.simulator is None:
         tunnel = f"PUBLIC_URL has to lead to {system.ingress}"
@@ -150,6 +161,7 @@ def next_steps(system: System) -> list[str]:
         "try next:",
         f"  open {system.simulator.url}/ and write to @{system.bot['username']}: each answer's trace appears here",
         f"  {_python()} -m telegram_sim drive --url {system.simulator.url} say /help   does the same from a shell",
+        f"  {_muster()} --url {system.ingress} --key-file {_here(state / KEY)} send --all 'Hello!' --watch",
         "  make logs SERVICE=dm   in another terminal; Ctrl-C here stops everything",
     ]
 

@@ -17,7 +17,10 @@ from stack.identity import identify
 from stack.servers.packages import missing
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
-LINE = re.compile(r"answered in \d+ ms, trace [0-9a-f]{32} with \d+ spans over 2 services\n")
+LINE = re.compile(
+    r"answered in \d+ ms, trace [0-9a-f]{32} with \d+ spans over 2 services; "
+    r"broadcast to 300 groups: 300 sent in \d+\.\d s\n"
+)
 
 
 @pytest.fixture
