@@ -42,7 +42,7 @@ class Turns:
 
     def answered(self, seconds: float) -> None:
         """A call took so long."""
-        self._trips.add(seconds)
+        self._trips.add(seconds, now=time.monotonic())
 
     async def give_back(self, tx: Tx, turn: Turn | None) -> None:
         """After the answer, whatever it was."""

@@ -118,7 +118,8 @@ class Deliveries:
             result = await self._call(access, method, with_files(method, params, supply.files), supply)
         except TelegramError as error:
             failure = error
-        self._trips.add(time.monotonic() - started)
+        ended = time.monotonic()
+        self._trips.add(ended - started, now=ended)
         decision = await self._decide(failure, access, begun, supply)
         await self._ledger.settle(self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:

@@ -96,7 +96,8 @@ class Revisions:
             await self._api.call(access, method, params)
         except TelegramError as failure:
             error = failure
-        self._trips.add(time.monotonic() - started)
+        ended = time.monotonic()
+        self._trips.add(ended - started, now=ended)
         if isinstance(error, TokenRevoked):
             await self._registry.revoked(access)
         return revising.after(error, item)

@@ -1,4 +1,4 @@
-"""The demo's fleet: three bots with a hundred groups each, and a broadcast to all of them, through the API as a client."""
+"""The demo's fleet: three bots with a hundred groups each, and a broadcast to all of them through the API."""
 
 from __future__ import annotations
 
@@ -54,15 +54,13 @@ class Client:
         """Of every page."""
         cursor: str | None = ""
         while cursor is not None:
-            page = self.ask(
-                "GET", f"{path}{'&' if '?' in path else '?'}limit=100" + (f"&cursor={cursor}" if cursor else "")
-            )
+            page = self.ask("GET", f"{path}?limit=100" + (f"&cursor={cursor}" if cursor else ""))
             yield from page["items"]
             cursor = page["next_cursor"]
 
 
 def first_broadcast(system: System, state: Path, tell: Tell) -> Sent:
-    """Bots and groups as they come to Muster in earnest, then one message to each group; StackError unless all have it."""
+    """Bots and groups as they come in earnest, then one message to each group; StackError unless all have it."""
     client = Client(system.ingress, api_key(system, state))
     chats = {chat for number in range(BOTS) for chat in _bot_with_groups(system, state, client, number)}
     group_ids = _registered(client, chats, tell)
