@@ -136,8 +136,8 @@ INSERT INTO group_turns (group_id) SELECT group_id FROM groups;
 INSERT INTO broadcasts (content, state) SELECT '{"method": "sendMessage", "params": {}}',
     CASE WHEN n % 500 = 0 THEN 'running' ELSE 'done' END FROM generate_series(1, 5000) n;
 INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, slot_at)
-    SELECT 1 + n % 50 * 100, 1 + n % 5000, 1 + n % 20, CASE WHEN n % 100 = 0 THEN 'sending' WHEN n % 100 < 20 THEN 'pending' ELSE 'sent' END,
-        now()
+    SELECT 1 + n % 50 * 100, 1 + n % 5000, 1 + n % 20,
+        CASE WHEN n % 100 = 0 THEN 'sending' WHEN n % 100 < 20 THEN 'pending' ELSE 'sent' END, now()
     FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;
 ANALYZE;
 """
