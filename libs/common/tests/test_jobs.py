@@ -74,3 +74,13 @@ def test_a_job_of_another_queue_is_refused_without_quoting_it() -> None:
 def test_jobs_are_frozen() -> None:
     with pytest.raises(ValidationError):
         make_private_job().user_id = 7  # type: ignore[misc]  # what is tested
+
+
+def test_a_send_of_an_older_brain_is_one_message_in_one_slot() -> None:
+    body = (
+        b'{"kind":"send_final_message","delivery_id":1,"group_id":2,"bot_id":3,"slot":4,'
+        b'"slot_at":"2026-01-01T00:00:00Z"}'
+    )
+    job = GROUP_MESSAGE_QUEUE.adapter.validate_json(body)
+    assert isinstance(job, jobs.SendFinalMessage)
+    assert (job.more_slots, job.items, job.broadcast_id) == ([], 1, 0)

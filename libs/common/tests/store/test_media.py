@@ -136,7 +136,8 @@ INSERT INTO group_turns (group_id) SELECT group_id FROM groups;
 INSERT INTO broadcasts (content, state) SELECT '{"method": "sendMessage", "params": {}}',
     CASE WHEN n % 500 = 0 THEN 'running' ELSE 'done' END FROM generate_series(1, 5000) n;
 INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, slot_at)
-    SELECT 1 + n % 50 * 100, 1 + n % 5000, 1 + n % 20, CASE WHEN n % 100 = 0 THEN 'sending' ELSE 'sent' END, now()
+    SELECT 1 + n % 50 * 100, 1 + n % 5000, 1 + n % 20,
+        CASE WHEN n % 100 = 0 THEN 'sending' WHEN n % 100 < 20 THEN 'pending' ELSE 'sent' END, now()
     FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;
 ANALYZE;
 """
@@ -162,6 +163,9 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a file id forgotten": (lambda tx: media_files.forget(tx, KEY, "x"), {"media_files_pkey"}),
     "file ids pruned": (lambda tx: media_files.prune(tx, 13 * DAY), {"media_files_created_at"}),
     "outcomes": (lambda tx: deliveries.settle(tx, [OUTCOME]), {"deliveries_pkey"}),
+    "candidates": (
+        lambda tx: deliveries.candidates(tx, {BotId(7): 5}, DAY), {"deliveries_pending", "broadcasts_open"},
+    ),
     "a delivery put off": (lambda tx: deliveries.put_off(tx, [(7, NOW)], DAY), {"deliveries_pkey"}),
     "a delivery's broadcast": (lambda tx: deliveries.broadcast_of(tx, 7), {"deliveries_pkey"}),
 }  # fmt: skip
