@@ -115,6 +115,15 @@ class House:
 
         return await eventually(whole, within=10, what=f"trace {trace_id} over {services}")
 
+    async def group_of(self, chat_id: int) -> int:
+        """The id under which a chat has registered itself."""
+
+        async def found() -> int | None:
+            rows = await self.rows(f"SELECT group_id FROM groups WHERE chat_id = {chat_id}")  # noqa: S608 (an int)
+            return int(rows[0]["group_id"]) if rows else None
+
+        return await eventually(found, what=f"the group of chat {chat_id}")
+
     async def rows(self, query: str) -> list[dict[str, Any]]:
         """Of the system's database."""
         pool = Pool(self.servers.database_url, name="muster-e2e", max_size=1, timeout=5)

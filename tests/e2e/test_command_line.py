@@ -30,13 +30,12 @@ def operator(house: House) -> Operator:
 
 
 async def grown(house: House, operator: Operator, n: int, tag: str) -> list[int]:
-    """The chats of so many groups, registered by command."""
+    """The chats of so many groups, which registered themselves, tagged by command."""
     chats = []
     for number in range(n):
         bots = [{"id": house.bot["id"], "status": "administrator"}]
         chat = house.admin("POST", "chats", type="supergroup", title=f"{tag} {number}", bots=bots)["id"]
-        words = ("--bot", str(house.bot["id"]), "--chat", str(chat), "--title", f"{tag} {number}", "--tag", tag)
-        done = await operator.muster("groups", "add", *words)
+        done = await operator.muster("groups", "set", str(await house.group_of(chat)), "--add-tag", tag)
         assert done.code == 0, done.err
         chats.append(chat)
     return chats

@@ -163,7 +163,8 @@ async def test_b5_migrators_behind_a_transaction_pooler_exclude_each_other(empty
     async with pgbouncer(empty_db.url, server_connections=4) as url:
         pools = [make_pool(url, max_size=1) for _ in range(3)]
         applied = await asyncio.gather(*(migrate(pool, available()) for pool in pools))
-        assert sorted(len(names) for names in applied) == [0, 0, len(available())]
+        # Each once, whoever applies it: the lock is a transaction's, for a session is nobody's own here.
+        assert sorted(name for names in applied for name in names) == sorted(each.name for each in available())
         await asyncio.gather(*(pool.close() for pool in pools))
 
 
