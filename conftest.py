@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 pytest_plugins = (
     "common.testing.skips",
     "common.testing.postgres",
@@ -10,3 +12,22 @@ pytest_plugins = (
     "common.testing.spans",
     "stack.testing",
 )
+
+# Whole files that wait for Telegram's limits or start processes: once is enough, whatever the Python.
+_SLOW = (
+    "tests/e2e/",
+    "tools/cli/",
+    "services/ingress/tests/test_cold.py",
+    "services/ingress/tests/test_markup.py",
+    "services/sender/tests/test_broadcast.py",
+    "services/sender/tests/test_long_texts.py",
+    "services/sender/tests/test_media.py",
+    "services/sender/tests/test_revisions.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks them."""
+    for item in items:
+        if item.nodeid.startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
