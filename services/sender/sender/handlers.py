@@ -6,6 +6,7 @@ import time
 from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
+from common.errors import StoreUnavailable
 from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
 from common.registry import BotRegistry
@@ -69,7 +70,11 @@ class Deliveries:
         self._head_start.add(time.monotonic() - asked)
         if begun is None:
             return
-        content = await self._content(begun)
+        try:
+            content = await self._content(begun)
+        except StoreUnavailable:
+            await self._ledger.withdraw(job)
+            raise
         await self._clock.sleep_until(job.slot_at)
         await self._ledger.settle(await self._send(job, access, begun, content))
 

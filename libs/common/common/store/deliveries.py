@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from common.ids import BotId
 from common.records import Begun, Candidate
@@ -13,11 +14,17 @@ from common.store.broadcasts import Targets
 from common.store.pool import Tx
 
 
+# Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
+# `unknown`, whatever became of the second attempt.
+IN_DOUBT: Final = ("unknown", "transient", "sender died")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`."""
 
     delivery_id: int
+    slot_at: datetime
     state: str
     message_id: int | None = None
     reason: str | None = None
@@ -123,25 +130,50 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [Begun(**dict(row)) for row in rows]
 
 
-async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
-    """Which of them are at Telegram."""
+async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
+    """Takes intents back whose commit was in doubt: whoever asked for them was told of an error and sent nothing."""
+    await tx.execute(
+        """UPDATE deliveries d SET state = 'slotted', owner = NULL, attempts = d.attempts - 1
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'sending' AND d.owner = $3""",
+        [delivery_id for delivery_id, _ in jobs],
+        [slot_at for _, slot_at in jobs],
+        owner,
+    )
+
+
+async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
+    """Stale jobs: what still has their slots waits for others. Which of them another copy or a later job has in hand."""
+    ids = [delivery_id for delivery_id, _ in jobs]
+    await tx.execute(
+        """UPDATE deliveries d SET state = 'pending', slot_at = NULL
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'""",
+        ids,
+        [slot_at for _, slot_at in jobs],
+    )
     rows = await tx.fetch(
-        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state = 'sending'",
-        list(delivery_ids),
+        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state IN ('slotted', 'sending')",
+        ids,
     )
     return {row["delivery_id"] for row in rows}
 
 
-async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
-    """Each exactly once: a row that is not `sending` any more stays as it is."""
-    await tx.execute(
-        """UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id),
-               message_ids = coalesce(o.message_ids::bigint[], d.message_ids), reason = o.reason,
+async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
+    """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
+    rows = await tx.fetch(
+        """UPDATE deliveries d SET
+               state = CASE WHEN o.state = 'failed' AND d.reason = ANY($8::text[]) THEN 'unknown' ELSE o.state END,
+               reason = CASE WHEN o.state IN ('failed', 'pending') AND d.reason = ANY($8::text[]) THEN d.reason
+                             ELSE o.reason END,
+               message_id = coalesce(o.message_id, d.message_id),
+               message_ids = coalesce(o.message_ids::bigint[], d.message_ids),
                not_before = clock_timestamp() + o.delay, owner = NULL,
                settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[], $6::text[])
-               AS o (delivery_id, state, message_id, reason, delay, message_ids)
-           WHERE d.delivery_id = o.delivery_id AND d.state = 'sending'""",
+           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[], $6::text[],
+               $7::timestamptz[]) AS o (delivery_id, state, message_id, reason, delay, message_ids, slot_at)
+           WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND d.state = 'sending'
+           RETURNING d.delivery_id""",
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
         [o.message_id for o in outcomes],
@@ -149,4 +181,7 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
         [o.delay for o in outcomes],
         # As text, for unnest would take the arrays apart; Telegram's albums have ten messages at most.
         [None if o.message_ids is None else f"{{{','.join(map(str, o.message_ids))}}}" for o in outcomes],
+        [o.slot_at for o in outcomes],
+        list(IN_DOUBT),
     )
+    return {row["delivery_id"] for row in rows}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.ids import BotId, ChatId
+from common.store.deliveries import IN_DOUBT
 from common.store.pool import Tx
 
 OUT_AFTER = 3  # failures in a row take a group out of sending
@@ -96,8 +97,11 @@ async def migrate(tx: Tx, old: ChatId, new: ChatId) -> bool:
 async def cancel_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> None:
     """Of groups that are lost: nothing more is tried there."""
     await tx.execute(
-        """UPDATE deliveries SET state = 'failed', reason = $2, settled_at = now()
+        """UPDATE deliveries SET settled_at = now(),
+               state = CASE WHEN reason = ANY($3::text[]) THEN 'unknown' ELSE 'failed' END,
+               reason = CASE WHEN reason = ANY($3::text[]) THEN reason ELSE $2 END
            WHERE group_id = ANY($1::bigint[]) AND state = 'pending'""",
         list(group_ids),
         reason,
+        list(IN_DOUBT),
     )

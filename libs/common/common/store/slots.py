@@ -105,7 +105,7 @@ async def release(tx: Tx, used: Sequence[Used]) -> None:
     bots, numbers = [u.bot_id for u in used], [u.slot for u in used]
     free_at, holders = [u.free_at for u in used], [str(u.delivery_id) for u in used]
     await tx.execute(
-        """UPDATE bot_slots s SET held_by = NULL, free_at = u.free_at
+        """UPDATE bot_slots s SET held_by = NULL, free_at = greatest(s.free_at, u.free_at)
            FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::text[]) AS u (bot_id, slot, free_at, holder)
            WHERE s.bot_id = u.bot_id AND s.slot = u.slot AND s.held_by = u.holder""",
         bots,
@@ -115,8 +115,8 @@ async def release(tx: Tx, used: Sequence[Used]) -> None:
     )
     await tx.execute(
         """UPDATE group_turns t SET held_by = NULL, recent = u.kept,
-               next_at = CASE WHEN cardinality(u.kept) >= 20 THEN greatest(u.free_at, u.kept[1] + interval '59 s')
-                              ELSE u.free_at END
+               next_at = greatest(t.next_at, u.free_at,
+                   CASE WHEN cardinality(u.kept) >= 20 THEN u.kept[1] + interval '59 s' END)
            FROM (SELECT n.group_id, n.free_at, (g.recent || n.free_at)[greatest(1, cardinality(g.recent) - 18):] AS kept
                  FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) AS n (group_id, free_at, delivery_id)
                  JOIN group_turns g ON g.group_id = n.group_id AND g.held_by = n.delivery_id) u
