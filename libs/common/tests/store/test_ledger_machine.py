@@ -109,6 +109,13 @@ class Sending(RuleBasedStateMachine):
         number = self.do(work)
         self.targets[number], self.modes[number] = wanted, mode
 
+    @rule(owner=st.integers(0, 1))
+    def pace_and_begin(self, owner: int) -> None:
+        """The usual course."""
+        self.pace()
+        while self.queue:
+            self.begin(0, owner, doubt=False)
+
     @rule()
     def pace(self) -> None:
         async def work(tx: Tx) -> list[Job]:
@@ -174,11 +181,7 @@ class Sending(RuleBasedStateMachine):
         self.owners[nth] = f"{gone[0]}{int(gone[1:]) + 1}"
         self.do(lambda tx: reaping.beat(tx, self.owners[nth]))
 
-    @rule(owner=st.integers(0, 1))
-    def beat(self, owner: int) -> None:
-        self.do(lambda tx: reaping.beat(tx, self.owners[owner]))
-
-    @rule(seconds=st.sampled_from([0.05, 0.9, 3.0, 6.0, 9.0]))
+    @rule(seconds=st.sampled_from([0.05, 1.2, 6.0, 9.0]))
     def time_passes(self, seconds: float) -> None:
         """An attempt takes 45 s at most: its call has a timeout, and its slot would be taken back."""
         while self.hands and max(each.age for each in self.hands) + seconds > 45:
@@ -189,9 +192,15 @@ class Sending(RuleBasedStateMachine):
         self.hands = [replace(a, job=replace(a.job, slot_at=a.job.slot_at - passed)) for a in self.hands]
         self.do(lambda tx: shift(tx, passed))
 
-    @rule()
-    def reap(self) -> None:
+    @rule(seconds=st.sampled_from([0.0, 1.2, 6.0, 9.0]), beating=st.sets(st.integers(0, 1)))
+    def reap(self, seconds: float, beating: set[int]) -> None:
+        """Some who live may sleep, and be taken for dead."""
+        if seconds:
+            self.time_passes(seconds)
+
         async def work(tx: Tx) -> None:
+            for nth in beating:
+                await reaping.beat(tx, self.owners[nth])
             await reaping.unslot(tx, LATE)
             await reaping.orphans(tx, SILENT)
             await reaping.stuck_slots(tx, STUCK)
@@ -275,12 +284,10 @@ class Sending(RuleBasedStateMachine):
             self.do(lambda tx: shift(tx, timedelta(seconds=100)))
             for number in self.targets:
                 self.do(lambda tx, number=number: broadcasts.resume(tx, number))  # type: ignore[misc]
-            self.reap()
+            self.reap(0.0, set())
         self.owners = ["c1", "d1"]
         for _ in range(30):
-            self.time_passes(9.0)
-            self.beat(0)
-            self.reap()
+            self.reap(9.0, {0})
             self.pace()
             while self.queue:
                 self.begin(0, 0, doubt=False)
@@ -351,6 +358,6 @@ def test_in_any_order_the_ledger_says_what_telegram_did(lease_database: str) -> 
         checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
         run(
             Sending,
-            settings=settings(deadline=None, max_examples=12, stateful_step_count=40, suppress_health_check=checks),
+            settings=settings(deadline=None, max_examples=50, stateful_step_count=50, suppress_health_check=checks),
         )
         runner.run(Sending.pool.close())
