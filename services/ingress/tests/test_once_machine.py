@@ -180,7 +180,15 @@ class Asked(RuleBasedStateMachine):
 def request() -> Request:
     """As it comes from the routing."""
     scope = {"type": "http", "method": "POST", "path": "/api/things", "query_string": b"", "headers": []}
-    return Request(scope | {"server": ("muster", 80), "scheme": "http", "muster.trace_id": "0" * 32, "route": SimpleNamespace(name="things")})
+    return Request(
+        scope
+        | {
+            "server": ("muster", 80),
+            "scheme": "http",
+            "muster.trace_id": "0" * 32,
+            "route": SimpleNamespace(name="things"),
+        }
+    )
 
 
 async def answer_of(one: Asking) -> tuple[int, bytes, bool]:

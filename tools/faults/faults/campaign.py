@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,6 +78,14 @@ class Campaign:
         if error is None:
             await self._end()
 
+    def asked_for(self, count: int) -> Callable[[], Awaitable[bool]]:
+        """Whether so many deliveries are."""
+
+        async def enough() -> bool:
+            return self.asked.total() >= count
+
+        return enough
+
     async def under_way(self, count: int = 1) -> None:
         """Waits until so many of each bot's messages are at Telegram."""
 
@@ -90,17 +99,15 @@ class Campaign:
         found = [await self._this.telegram.arrivals(bot, self.waits.get(bot)) for bot in self.bots]
         return [each for some in found for each in some]
 
-    def note_resumption(self, made: Disturbance, within: float) -> None:
-        """Demands that sends went on after it, when all is over."""
+    async def resumption(self, made: Disturbance, within: float) -> None:
+        """Waits until sends go on after it."""
 
-        async def judge() -> None:
-            seconds = resumed(self.found.arrivals, made.back)
-            self._this.figures["resumed_s"] = max(self._this.figures.get("resumed_s", 0.0), seconds or 0.0)
-            self._this.demand(
-                seconds is not None and seconds <= within, f"sends went on {seconds} s after {made.target} was back"
-            )
+        async def seen() -> bool:
+            return resumed(await self.arrivals(), made.back) is not None
 
-        self._this.afterwards.append(judge)
+        await _in_time(self._this, seen, within, f"sends go on after {made.target} was back")
+        seconds = resumed(await self.arrivals(), made.back)
+        self._this.figures["resumed_s"] = max(self._this.figures.get("resumed_s", 0.0), seconds or 0.0)
 
     async def _keep_sending(self, bot: int) -> None:
         while not self._stop.is_set():
@@ -113,7 +120,7 @@ class Campaign:
 
     async def _ask(self, bot: int) -> None:
         """Until it is taken: Idempotency-Key makes one broadcast of all tries."""
-        this, number = self._this, self._this.cast.numbers.next()
+        number = self._this.cast.numbers.next()
         body = {
             "message": {"type": "text", "text": f"{numbered(number)} to {{{{title}}}}"},
             "targets": {"group_ids": list(self._groups[bot])},
@@ -156,7 +163,7 @@ class Campaign:
         return await evidence.holds(self._this.pool, self.bots) == 0
 
 
-async def _in_time(this: Round, condition: Any, seconds: float, what: str) -> None:
+async def _in_time(this: Round, condition: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
     """What does not come in time is left to the checker."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -75,7 +75,7 @@ class Audit:
 
 
 def audit(found: Sendings) -> Audit:
-    """sent, failed, unknown, cancelled and expired together are the targets; nothing outside, nothing twice, nothing denied."""
+    """The five ends together are the targets; nothing outside, nothing twice, nothing denied that was delivered."""
     wanted = {(number, chat) for number, chats in found.targets.items() for chat in chats}
     copies = Counter(each.target for each in found.arrivals if each.delivered)
     rows = {row.target: row for row in found.rows}

@@ -13,7 +13,6 @@ from common.store import slots
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 
-
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
 # `unknown`, whatever became of the second attempt.
 IN_DOUBT: Final = ("unknown", "transient", "sender died")
@@ -143,7 +142,7 @@ async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> 
 
 
 async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
-    """Stale jobs: what still has their slots waits for others. Which of them another copy or a later job has in hand."""
+    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
     ids = [delivery_id for delivery_id, _ in jobs]
     await tx.execute(
         """UPDATE deliveries d SET state = 'pending', slot_at = NULL

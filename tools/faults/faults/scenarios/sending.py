@@ -1,4 +1,4 @@
-"""Broadcasts while their parts are killed, told to go, or lose their servers; and with every answer that Telegram has."""
+"""Broadcasts while their processes are killed, told to go, or lose a server; and with every answer of Telegram."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from faults import evidence
 from faults.campaign import Campaign
 from faults.history import Disturbance
+from faults.rig import until
 from faults.round import Round
 from faults.scenarios.handover import GRACE
 from faults.scenarios.leases import TAKEOVER, leading
@@ -23,7 +24,8 @@ SHARE = 0.9  # of their rate that bots keep while others are flooded (F11)
 OUTCOMES = (
     "http_500", "http_502_html", "timeout_before", "timeout_after", "cut", "garbage", "sent_deleted", "unknown_fields",
 )  # fmt: skip
-EACH = 0.1
+EACH = 0.1  # probability
+ASKED = 7200.0  # seconds: about ten sends a second, for a call that is not answered holds its slot
 IMPATIENT = {"MUSTER_TELEGRAM_TIMEOUT": "2"}  # seconds: a fifth of all calls is never answered
 
 
@@ -119,8 +121,7 @@ async def _restarted(this: Round, server: str) -> None:
         for nth in range(this.trials):
             await this.breathe(1.0, 4.0)
             made = await (this.take_away(server, seconds=DOWN) if nth % 2 else this.crash_server(server))
-            campaign.note_resumption(made, RESUMED)
-        await this.breathe(3.0, 5.0)
+            await campaign.resumption(made, RESUMED)
     await this.rig.stop(*SENDERS[1:])
 
 
@@ -163,11 +164,9 @@ async def outcomes(this: Round) -> None:
     await this.rig.stop("sender-1")
     async with Campaign(this, bots=3) as campaign:
         await this.telegram.set_faults(rules=_rules(campaign.bots))
-        while campaign.asked.total() < this.trials:
-            await asyncio.sleep(0.2)
+        await until(campaign.asked_for(this.trials), ASKED, f"{this.trials} sends are asked for")
     await this.telegram.set_faults(rules=[])
-    for line in misjudged(campaign.found):
-        this.demand(False, line)  # noqa: FBT003 (each line is a broken demand)
+    this.broken += misjudged(campaign.found)
     seen = {each.fault for each in campaign.found.arrivals}
     this.figures["sorts_of_outcomes"] = len(seen)
     this.figures["ambiguous"] = sum(each.fault in AMBIGUOUS for each in campaign.found.arrivals)
