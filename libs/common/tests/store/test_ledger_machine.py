@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from common.ids import BotId, ChatId
-from common.records import Begun
 from common.store import bots, broadcasts, deliveries, groups, reaping, slots, steering
 from common.store.broadcasts import Targets
-from common.store.deliveries import Outcome
 from common.store.pool import Pool, Tx
-from common.store.slots import Used
 from common.testing.builders import make_bot
 from common.testing.postgres import make_pool
 from hypothesis import HealthCheck, settings
@@ -24,40 +21,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
+from .ledger_steps import AHEAD, LATE, SILENT, STUCK, Attempt, Job, give_back, row, settle, shift
+
 pytestmark = pytest.mark.timeout(180)  # it takes 20 s on an idle machine
 
 ResultT = TypeVar("ResultT")
-AHEAD = timedelta(milliseconds=150)
-LATE, SILENT, STUCK = timedelta(seconds=5), timedelta(seconds=8), timedelta(seconds=60)
 OPEN, OVER = {"pending", "slotted", "sending"}, {"sent", "failed", "unknown", "cancelled", "expired"}
-TIMES = (
-    ("bot_slots", "free_at"), ("bot_slots", "held_at"), ("group_turns", "next_at"), ("deliveries", "slot_at"),
-    ("deliveries", "not_before"), ("workers", "beat_at"), ("broadcasts", "expires_at"), ("bots", "flood_until"),
-)  # fmt: skip
 ENDS = ("sent", "failed", "flood", "not sent", "unknown, there", "unknown, there", "unknown, not there", "bot flood")
 PICK = st.integers(0, 1_000)
-
-
-@dataclass(frozen=True)
-class Job:
-    """As on the queue."""
-
-    delivery_id: int
-    group_id: int
-    bot_id: BotId
-    slot: int
-    slot_at: datetime
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """At Telegram, in one sender's hands; `age` in seconds."""
-
-    owner: str
-    job: Job
-    begun: Begun
-    number: int
-    age: float = 0.0
 
 
 class Sending(RuleBasedStateMachine):
@@ -83,7 +54,7 @@ class Sending(RuleBasedStateMachine):
 
     async def _people(self, tx: Tx) -> list[int]:
         await tx.execute("TRUNCATE bots, groups, broadcasts, deliveries, group_turns, bot_slots, workers CASCADE")
-        made = []
+        made: list[int] = []
         for bot_id, count in ((BotId(1), 3), (BotId(2), 2)):
             await bots.save(tx, make_bot(bot_id=bot_id, username=f"bot{bot_id}"))
             for _ in range(count):
@@ -95,6 +66,7 @@ class Sending(RuleBasedStateMachine):
             await reaping.beat(tx, owner)
         return made
 
+    @precondition(lambda self: len(self.targets) < 4)
     @rule(mode=st.sampled_from(["report", "resend_once"]), some=st.sets(st.integers(0, 4), min_size=1))
     def plan(self, mode: str, some: set[int]) -> None:
         wanted = [self.groups[nth] for nth in sorted(some)]
@@ -111,10 +83,11 @@ class Sending(RuleBasedStateMachine):
         number = self.do(work)
         self.targets[number], self.modes[number] = wanted, mode
 
-    @rule(owner=st.integers(0, 1))
-    def pace_and_begin(self, owner: int) -> None:
-        """The usual course."""
+    @rule(owner=st.integers(0, 1), twice=st.booleans())
+    def pace_and_begin(self, owner: int, twice: bool) -> None:  # noqa: FBT001 (drawn)
+        """The usual course, or every message comes twice."""
         self.pace()
+        self.queue *= 1 + twice
         while self.queue:
             self.begin(0, owner, doubt=False)
 
@@ -177,6 +150,11 @@ class Sending(RuleBasedStateMachine):
         self.do(lambda tx: settle(tx, attempt, end))
         assert not given_up or self.do(lambda tx: row(tx, attempt.job)) == before, "a late answer changed the row"
 
+    @rule(end=st.sampled_from(ENDS))
+    def all_are_answered(self, end: str) -> None:
+        while self.hands:
+            self.answer(0, end)
+
     @precondition(lambda self: self.hands)
     @rule(pick=PICK)
     def the_owner_is_killed(self, pick: int) -> None:
@@ -219,7 +197,7 @@ class Sending(RuleBasedStateMachine):
         self.do(work)
 
     @precondition(lambda self: self.targets)
-    @rule(pick=PICK, what=st.sampled_from(["pause", "pause", "resume", "resume", "cancel", "expire"]))
+    @rule(pick=PICK, what=st.sampled_from(["pause", "resume", "resume"]))
     def steer(self, pick: int, what: str) -> None:
         number = sorted(self.targets)[pick % len(self.targets)]
 
@@ -235,6 +213,23 @@ class Sending(RuleBasedStateMachine):
                     await tx.execute("UPDATE broadcasts SET expires_at = now() WHERE broadcast_id = $1", number)
 
         self.do(work)
+
+    @precondition(lambda self: self.targets)
+    @rule(pick=PICK, what=st.sampled_from(["cancel", "expire"]))
+    def end_early(self, pick: int, what: str) -> None:
+        self.steer(pick, what)
+        self.reap(0.0, {0, 1})
+
+    @rule(owner=st.integers(0, 1), end=st.sampled_from([*ENDS, None]))
+    def all_sleep_and_others_go_on(self, owner: int, end: str | None) -> None:
+        """The answers to the first attempts come while the next ones are under way, or later."""
+        late = len(self.hands)
+        self.reap(9.0, set())
+        self.time_passes(1.2)
+        self.pace_and_begin(owner, twice=False)
+        for _ in range(late if end else 0):
+            if self.hands:
+                self.answer(0, end or "")
 
     @precondition(lambda self: self.targets)
     @rule(pick=PICK, what=st.sampled_from(["retry", "resolve as sent", "resolve by resending"]))
@@ -276,12 +271,15 @@ class Sending(RuleBasedStateMachine):
     def who_is_at_telegram_holds_a_slot_and_the_turn(self) -> None:
         rows = self.do(
             lambda tx: tx.fetch(
-                """SELECT d.delivery_id, t.held_by = d.delivery_id AS turn,
+                """SELECT d.delivery_id, d.owner, t.held_by = d.delivery_id AS turn,
                        (SELECT count(*) FROM bot_slots s WHERE s.held_by = d.delivery_id::text) AS slots
                    FROM deliveries d JOIN group_turns t USING (group_id) WHERE d.state = 'sending'"""
             )
         )
         assert [tuple(row) for row in rows if not row["turn"] or row["slots"] != 1] == []
+        in_hand = {(attempt.owner, attempt.job.delivery_id) for attempt in self.hands}
+        alive = {(row["owner"], row["delivery_id"]) for row in rows if row["owner"] in self.owners}
+        assert alive <= in_hand, "somebody who lives has forgotten what it is sending"
 
     def teardown(self) -> None:
         """Everybody dies, time passes, and with good senders everything comes to its end; nothing is left held."""
@@ -317,59 +315,6 @@ class Sending(RuleBasedStateMachine):
                 return await work(tx)
 
         return self.runner.run(transaction())
-
-
-async def shift(tx: Tx, passed: timedelta) -> None:
-    """Time passes."""
-    for table, column in TIMES:
-        await tx.execute(f"UPDATE {table} SET {column} = {column} - $1::interval", passed)  # noqa: S608 (our own names)
-    await tx.execute(
-        "UPDATE group_turns SET recent = (SELECT coalesce(array_agg(r - $1::interval), '{}') FROM unnest(recent) r)",
-        passed,
-    )
-
-
-async def row(tx: Tx, job: Job) -> tuple[Any, ...]:
-    """What an answer can change, and what holds the delivery's slot and turn."""
-    found = await tx.fetchrow(
-        """SELECT d.state, d.reason, d.owner, t.held_by,
-               (SELECT count(*) FROM bot_slots s WHERE s.held_by = d.delivery_id::text)
-           FROM deliveries d JOIN group_turns t USING (group_id) WHERE d.delivery_id = $1""",
-        job.delivery_id,
-    )
-    assert found is not None
-    return tuple(found)
-
-
-async def give_back(tx: Tx, job: Job) -> None:
-    """As the sender's ledger does with a stale job."""
-    taken = await deliveries.drop(tx, [(job.delivery_id, job.slot_at)])
-    if job.delivery_id not in taken:
-        await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, job.slot, datetime.now(UTC))])
-
-
-async def settle(tx: Tx, attempt: Attempt, end: str) -> None:
-    """As the sender's ledger does with an answer."""
-    job, begun = attempt.job, attempt.begun
-    outcome = outcome_of(job, begun, end)
-    if await deliveries.settle(tx, [outcome]):
-        free = datetime.now(UTC) + timedelta(seconds=1)
-        await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, job.slot, free)])
-    if end == "flood":
-        await slots.flood_chat(tx, job.group_id, timedelta(seconds=5))
-    if end == "bot flood":
-        await slots.flood_bot(tx, job.bot_id, timedelta(seconds=9))
-
-
-def outcome_of(job: Job, begun: Begun, end: str) -> Outcome:
-    """As `rules/outcomes` decides it."""
-    known: Any = {
-        "sent": ("sent", None, 0), "failed": ("failed", "rights", 0), "flood": ("pending", "flood", 5),
-        "not sent": ("pending", "not_sent", 2), "bot flood": ("pending", "flood", 9),
-    }  # fmt: skip
-    again = begun.on_unknown == "resend_once" and begun.attempts < 2
-    state, reason, delay = known.get(end) or ("pending" if again else "unknown", "unknown", 1)
-    return Outcome(job.delivery_id, job.slot_at, state, reason=reason, delay=timedelta(seconds=delay))
 
 
 def test_in_any_order_the_ledger_says_what_telegram_did(lease_database: str) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 from common.ids import BotId, ChatId
+from common.records import Turn
 from common.store import bots, broadcasts, deliveries, groups, reaping, slots
 from common.store.broadcasts import Targets
 from common.store.deliveries import Outcome
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from .test_ledger_machine import AHEAD, LATE, SILENT, STUCK, Job, give_back, shift
+from .ledger_steps import AHEAD, LATE, SILENT, STUCK, Job, give_back, shift
 
 pytestmark = pytest.mark.timeout(180)  # it takes 20 s on an idle machine
 
@@ -38,7 +39,7 @@ JITTER = st.floats(0, 0.4)  # seconds beyond the quickest way
 class UnderWay:
     """A request: where it came from, and when its answer is here, in simulated seconds."""
 
-    job: Job | slots.Turn
+    job: Job | Turn
     answered: float
 
 
@@ -171,7 +172,7 @@ class Arriving(RuleBasedStateMachine):
             crowded(times, 1, 1.0, f"in group {group}")
             crowded(times, 20, 60.0, f"in group {group}")
 
-    def arrive(self, job: Job | slots.Turn, at: float, back: float) -> None:
+    def arrive(self, job: Job | Turn, at: float, back: float) -> None:
         self.bots.append(at)
         self.under_way.append(UnderWay(job, at + back))
 
@@ -209,8 +210,8 @@ def crowded(times: list[float], most: int, span: float, whose: str) -> None:
         assert after - first >= span, f"{most + 1} requests {whose} within {after - first:.4f} s"
 
 
-def earlier(job: Job | slots.Turn, seconds: float) -> Job | slots.Turn:
-    if isinstance(job, slots.Turn):
+def earlier(job: Job | Turn, seconds: float) -> Job | Turn:
+    if isinstance(job, Turn):
         return job
     return Job(job.delivery_id, job.group_id, job.bot_id, job.slot, job.slot_at - timedelta(seconds=seconds))
 
@@ -225,9 +226,9 @@ async def plan(tx: Tx) -> None:
     await broadcasts.planned(tx, number)
 
 
-async def settle(tx: Tx, job: Job | slots.Turn, free: datetime) -> None:
+async def settle(tx: Tx, job: Job | Turn, free: datetime) -> None:
     """As a sender or the voice does with an answer."""
-    if isinstance(job, slots.Turn):
+    if isinstance(job, Turn):
         await slots.give_back(tx, job, free)
     elif await deliveries.settle(tx, [Outcome(job.delivery_id, job.slot_at, "sent")]):
         await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, job.slot, free)])
