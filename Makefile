@@ -82,6 +82,13 @@ faults-poison-chats: ## 200 chats with poison at once
 faults-poison-messages: ## garbage in the queues themselves
 faults-sigterm-dm: ## rollouts of the dm worker by SIGTERM
 faults-tgms-lease: ## the leader killed, or asleep for 10 s
+faults-kill-sender: ## kill -9 of a sender in mid-broadcast
+faults-sigterm-sender: ## SIGTERM of a sender in mid-broadcast, Telegram quick and slow
+faults-kill-tgms: ## kill -9 of the leader in mid-broadcast
+faults-broker-restart: ## RabbitMQ killed or stopped in mid-broadcast
+faults-postgres-restart: ## PostgreSQL killed or stopped in mid-broadcast
+faults-flood-storm: ## 429s for one bot and for chats
+faults-send-outcomes: ## every end that a send can have, a tenth each
 faults-mix: ## all of it at random
 
 .PHONY: vercel

@@ -33,17 +33,26 @@ async def main() -> None:
             worker.pool, TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
         )
         clock = DatabaseClock(worker.pool)
+        drained = asyncio.Event()
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
         handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner), desk)
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(heartbeat.run(worker.stop, worker.pool, owner), name="heartbeat")
+                loops.create_task(heartbeat.run(drained, worker.pool, owner), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
                 await first(clock.ready, worker.stop)
-                loops.create_task(worker.consume(GROUP_MESSAGE_QUEUE, handle), name="consume")
+                loops.create_task(_consume(worker, handle, drained), name="consume")
         finally:
             await api.close()
+
+
+async def _consume(worker: runtime.Worker, handle: Deliveries, drained: asyncio.Event) -> None:
+    """`drained` when what was in flight at the stop is settled: until then the process lives, and says so."""
+    try:
+        await worker.consume(GROUP_MESSAGE_QUEUE, handle)
+    finally:
+        drained.set()
 
 
 if __name__ == "__main__":

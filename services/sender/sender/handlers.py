@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
 from common.dbclock import DatabaseClock
-from common.errors import Reject
+from common.errors import Reject, StoreUnavailable
 from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
 from common.registry import BotRegistry
@@ -94,7 +95,7 @@ class Deliveries:
             begun = await self._ledger.begin(job)
             self._head_start.add(time.monotonic() - asked)
             if begun is not None:
-                content = await self._content(broadcast_id, begun.edition)  # an edit changes words, and no files
+                content = await self._edition(job, begun)  # an edit changes words, and no files
                 await self._attempt(job, access, begun, content, supply)
         finally:
             await self._desk.done(supply)
@@ -131,10 +132,13 @@ class Deliveries:
         return await self._api.call(access, method, params)
 
     async def _decide(self, error: TelegramError | None, access: BotAccess, begun: Begun, supply: Supply) -> Decision:
+        # What can't be noted now is noted at the next attempt; this one's end must be written in any case.
         if isinstance(error, TokenRevoked):
-            await self._registry.revoked(access)
+            with suppress(StoreUnavailable):
+                await self._registry.revoked(access)
         if isinstance(error, WrongFile) and supply.known and begun.attempts <= _FORGOTTEN_AT_MOST:
-            await self._desk.forget(supply)
+            with suppress(StoreUnavailable):
+                await self._desk.forget(supply)
             return Decision("pending", error.outcome)
         return decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
 
@@ -162,6 +166,13 @@ class Deliveries:
         if found is None:
             raise Reject("there is no such delivery")
         return found
+
+    async def _edition(self, job: SendFinalMessage, begun: Begun) -> dict[str, Any]:
+        try:
+            return await self._content(begun.broadcast_id, begun.edition)
+        except StoreUnavailable:
+            await self._ledger.withdraw(job)
+            raise
 
     async def _content(self, broadcast_id: int, edition: int = 0) -> dict[str, Any]:
         known = self._contents.get(broadcast_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,12 +50,24 @@ class Ledger:
         self._intents = Batch(self._begin, gather=_GATHER)
         self._outcomes = Batch(self._settle, gather=_GATHER)
         self._unused = Batch(self._give_back, gather=_GATHER)
+        self._withdrawals = Batch(self._withdraw, gather=_GATHER)
+        self._hands = Counter[tuple[int, datetime]]()  # copies of each job in this process
+        self._doubted = set[tuple[int, datetime]]()
 
     async def begin(self, job: SendFinalMessage) -> Begun | None:
         """None for a stale job: its slot is given back, its row says what is true."""
-        begun = await self._intents.submit(job)
-        if begun is None:
-            await self._unused.submit(job)
+        key, begun = (job.delivery_id, job.slot_at), None
+        self._hands[key] += 1
+        try:
+            begun = await self._intents.submit(job)
+            if begun is None:
+                await self._unused.submit(job)
+        except StoreUnavailable:
+            self._doubted.add(key)
+            raise
+        finally:
+            if begun is None:
+                await self._let_go(job)
         return begun
 
     async def put_off(self, job: SendFinalMessage, delay: timedelta) -> None:
@@ -62,6 +75,33 @@ class Ledger:
         async with self._pool.transaction("put off") as tx:
             await deliveries.put_off(tx, [(job.delivery_id, job.slot_at)], delay)
         await self._unused.submit(job)
+
+    async def withdraw(self, job: SendFinalMessage) -> None:
+        """Nothing was sent of what this process has begun."""
+        self._doubted.add((job.delivery_id, job.slot_at))
+        await self._let_go(job)
+
+    async def _let_go(self, job: SendFinalMessage) -> None:
+        """The last copy of a job in hand. An intent whose commit is in doubt may be there: with an owner who lives, it
+        would stay `sending` for ever.
+        """
+        key = (job.delivery_id, job.slot_at)
+        self._hands[key] -= 1
+        if self._hands[key]:
+            return
+        del self._hands[key]
+        if key in self._doubted:
+            self._doubted.discard(key)
+            await self._withdraw_surely(job)
+
+    async def _withdraw_surely(self, job: SendFinalMessage) -> None:
+        while True:
+            try:
+                await self._withdrawals.submit(job)
+            except StoreUnavailable:
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
 
     async def settle(self, ended: Ended) -> None:
         """Until it is written: this process alone knows how the attempt ended."""
@@ -74,7 +114,8 @@ class Ledger:
                 )
                 await asyncio.sleep(_AGAIN)
             else:
-                return
+                break
+        await self._let_go(ended.job)
 
     async def _begin(self, jobs: list[SendFinalMessage]) -> list[Begun | None]:
         async with self._pool.transaction("intents") as tx:
@@ -85,16 +126,22 @@ class Ledger:
     async def _give_back(self, jobs: list[SendFinalMessage]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            used = await deliveries.sending(tx, [job.delivery_id for job in jobs])  # by the same job's other copy
-            await slots.release(tx, [_slots(job, now, items=0) for job in jobs if job.delivery_id not in used])
+            taken = await deliveries.drop(tx, [(job.delivery_id, job.slot_at) for job in jobs])
+            await slots.release(tx, [_slots(job, now, items=0) for job in jobs if job.delivery_id not in taken])
+        return [None] * len(jobs)
+
+    async def _withdraw(self, jobs: list[SendFinalMessage]) -> list[None]:
+        async with self._pool.transaction("withdraw") as tx:
+            await deliveries.withdraw(tx, [(job.delivery_id, job.slot_at) for job in jobs], self.owner)
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[Ended]) -> list[None]:
         async with self._pool.transaction("outcomes") as tx:
-            await deliveries.settle(tx, [_outcome(ended) for ended in batch])
-            await slots.release(tx, [_used(ended) for ended in batch])
-            await groups.note(tx, [_note(e) for e in batch if e.decision.state == "sent" or e.decision.group_failed])
-            for ended in batch:
+            written = await deliveries.settle(tx, [_outcome(ended) for ended in batch])
+            own = [ended for ended in batch if ended.begun.delivery_id in written]
+            await slots.release(tx, [_used(ended) for ended in own])
+            await groups.note(tx, [_note(e) for e in own if e.decision.state == "sent" or e.decision.group_failed])
+            for ended in batch:  # also of an attempt that was given up meanwhile: it says what is true
                 await _consequences(tx, ended)
         return [None] * len(batch)
 
@@ -120,6 +167,7 @@ def _outcome(ended: Ended) -> Outcome:
     filled = {"title": begun.title, "variables": begun.variables} if progress.parts > 1 else None
     return Outcome(
         begun.delivery_id,
+        ended.job.slot_at,
         decision.state,
         ended.message_ids,
         decision.reason,

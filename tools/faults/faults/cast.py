@@ -69,14 +69,20 @@ async def hire(telegram: Telegram, pool: Pool, secrets: Secrets, webhook_url: st
 
 async def add_bot(cast: Cast, telegram: Telegram, pool: Pool, webhook_url: str | None) -> SimulatedBot:
     """Known to Muster; without a URL the battery brings its updates itself."""
-    bot = await telegram.add_bot()
-    sealed, key = cast.vault.seal(BotId(bot.bot_id), bot.token)
-    async with pool.transaction("save bot") as tx:
-        await bots.save(tx, Bot(BotId(bot.bot_id), bot.username, bot.username, sealed, key))
+    bot = await introduce(cast, telegram, pool)
     if webhook_url is not None:
         await telegram.set_webhook(bot, webhook_url, cast.secret(bot.bot_id))
         cast.hooked.append(bot.bot_id)
     cast.bots.append(bot)
+    return bot
+
+
+async def introduce(cast: Cast, telegram: Telegram, pool: Pool) -> SimulatedBot:
+    """Known to Muster, and nobody writes to it."""
+    bot = await telegram.add_bot()
+    sealed, key = cast.vault.seal(BotId(bot.bot_id), bot.token)
+    async with pool.transaction("save bot") as tx:
+        await bots.save(tx, Bot(BotId(bot.bot_id), bot.username, bot.username, sealed, key))
     return bot
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.store.pool import Pool
 
 from faults.attribution import number_in
 from faults.history import ReplyRow, Rows
+from faults.sendings import Row
 
 
 async def gather(pool: Pool, bots: Sequence[int], since: datetime) -> Rows:
@@ -79,6 +80,55 @@ async def lease(pool: Pool, name: str) -> tuple[str, int] | None:
     async with pool.transaction("lease") as tx:
         row = await tx.fetchrow("SELECT holder, epoch FROM leases WHERE name = $1 AND expires_at > now()", name)
     return None if row is None else (row["holder"], row["epoch"])
+
+
+async def intents(pool: Pool, pid: int) -> set[int]:
+    """Deliveries that a sender process has begun and not settled."""
+    async with pool.transaction("intents of one") as tx:
+        rows = await tx.fetch(
+            "SELECT delivery_id FROM deliveries WHERE state = 'sending' AND split_part(owner, ':', 2) = $1", str(pid)
+        )
+    return {row["delivery_id"] for row in rows}
+
+
+async def open_deliveries(pool: Pool, bots: Sequence[int]) -> Counter[int]:
+    """How many are still to end, by bot; a broadcast that is not planned yet counts all of its groups."""
+    async with pool.transaction("open deliveries") as tx:
+        rows = await tx.fetch(
+            """SELECT bot_id, count(*) AS n FROM deliveries WHERE bot_id = ANY($1::bigint[])
+                   AND state IN ('pending', 'slotted', 'sending') GROUP BY bot_id""",
+            bots,
+        )
+        planning = await tx.fetch(
+            """SELECT g.bot_id, count(*) AS n FROM broadcasts b JOIN groups g ON g.group_id = ANY(b.group_ids)
+               WHERE b.state = 'planning' AND g.bot_id = ANY($1::bigint[]) GROUP BY g.bot_id""",
+            bots,
+        )
+    return Counter({row["bot_id"]: row["n"] for row in rows}) + Counter({r["bot_id"]: r["n"] for r in planning})
+
+
+async def ledger(pool: Pool, numbers: Mapping[int, int]) -> list[Row]:
+    """Every delivery of these broadcasts; `numbers` has each broadcast's own."""
+    async with pool.transaction("ledger") as tx:
+        rows = await tx.fetch(
+            """SELECT d.delivery_id, d.broadcast_id, g.chat_id, d.state, d.reason
+               FROM deliveries d JOIN groups g USING (group_id) WHERE d.broadcast_id = ANY($1::bigint[])""",
+            list(numbers),
+        )
+    return [Row(r["delivery_id"], numbers[r["broadcast_id"]], r["chat_id"], r["state"], r["reason"]) for r in rows]
+
+
+async def holds(pool: Pool, bots: Sequence[int]) -> int:
+    """Slots and turns of these bots that somebody has."""
+    async with pool.transaction("holds") as tx:
+        return int(
+            await tx.fetchval(
+                """SELECT (SELECT count(*) FROM bot_slots WHERE held_by IS NOT NULL AND bot_id = ANY($1::bigint[]))
+                       + (SELECT count(*) FROM group_turns t JOIN groups g USING (group_id)
+                          WHERE t.held_by IS NOT NULL AND g.bot_id = ANY($1::bigint[]))""",
+                bots,
+            )
+        )
 
 
 async def older_rows(pool: Pool, than: datetime, *, unpublished: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faults.fault import Fault
-from faults.scenarios import crashes, duplicates, handover, leases, mix, outages, poison
+from faults.scenarios import crashes, duplicates, handover, leases, mix, outages, poison, sending
 
 FAULTS: tuple[Fault, ...] = (
     Fault("kill-ingress", "F1", "kill -9 of the ingress at random", "kills", 10, 100, crashes.ingress),
@@ -44,5 +44,55 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("sigterm-dm", "F8", "rollouts of the dm worker by SIGTERM", "rollouts", 2, 200, handover.rolling_dm, rate=30),
     Fault("tgms-lease", "F24-F26", "the leader killed, or asleep for 10 s", "takeovers", 2, 200, leases.leader),
+    Fault(
+        "kill-sender", "F7", "kill -9 of a sender at random", "kills", 8, 300, sending.killed_sender, rate=5, people=20
+    ),
+    Fault("sigterm-sender", "F8", "SIGTERM of a sender", "stops", 4, 200, sending.dismissed_sender, rate=5, people=20),
+    Fault(
+        "kill-tgms",
+        "F26",
+        "kill -9 of the leader in mid-broadcast",
+        "kills",
+        2,
+        100,
+        sending.killed_brain,
+        rate=5,
+        people=20,
+    ),
+    Fault(
+        "broker-restart",
+        "F13-F14",
+        "RabbitMQ killed or stopped in mid-broadcast",
+        "restarts",
+        2,
+        100,
+        sending.restarted_broker,
+        rate=5,
+        people=20,
+    ),
+    Fault(
+        "postgres-restart",
+        "F16",
+        "PostgreSQL killed or stopped in mid-broadcast",
+        "restarts",
+        2,
+        100,
+        sending.restarted_postgres,
+        rate=5,
+        people=20,
+    ),
+    Fault("flood-storm", "F11", "429s for one bot and for chats", "storms", 1, 20, sending.storm, rate=5, people=20),
+    Fault(
+        "send-outcomes",
+        "F10",
+        "every end that a send can have",
+        "sends",
+        720,
+        50_000,
+        sending.outcomes,
+        rate=5,
+        people=20,
+        part=5_000,
+    ),
     Fault("mix", "F28", "all of it at random", "disturbances", 4, 5_000, mix.nemesis),
 )

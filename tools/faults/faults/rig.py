@@ -43,6 +43,7 @@ class Rig:
     http: aiohttp.ClientSession
     children: dict[str, Child] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)  # settings of one process alone
 
     def url(self, name: str) -> str:
         """Where that process listens."""
@@ -145,7 +146,7 @@ class Rig:
             name=name,
             argv=[sys.executable, "-m", *words],
             log=self.folder / "logs" / f"{name}.log",
-            env=self.environment() | own,
+            env=self.environment() | own | self.own.get(name, {}),
             cwd=checkout(),
             grace=30.0,
         )

@@ -7,7 +7,9 @@ from typing import Any
 
 import aiohttp
 
+from faults.attribution import number_in
 from faults.history import Attempt, Send
+from faults.sendings import Arrival
 
 _PAGE = 5000
 
@@ -83,6 +85,27 @@ class Telegram:
                 return found
             since = page["next"]
 
+    async def add_groups(self, bot_id: int, count: int) -> list[int]:
+        """Supergroups that the bot administers; their chats."""
+        members = [{"id": bot_id, "status": "administrator"}]
+        form = {"type": "supergroup", "title": "Group", "count": count, "bots": members}
+        return [int(chat["id"]) for chat in (await self._post("/admin/chats", form))["chats"]]
+
+    async def set_faults(self, **form: Any) -> None:
+        """`rules` and `latency`; what is not named stays."""
+        async with self._http.put(self.url + "/admin/faults", json=form) as response:
+            await _json(response)
+
+    async def arrivals(self, bot_id: int, waits: float | None) -> list[Arrival]:
+        """Every sendMessage of a bot; `waits` is the retry_after that its 429s were ordered with."""
+        since, found = 0, []
+        while True:
+            page = await self._get("/admin/effects", bot_id=bot_id, method="sendMessage", since=since, limit=_PAGE)
+            found += [_arrival(effect, waits) for effect in page["effects"]]
+            if len(page["effects"]) < _PAGE:
+                return found
+            since = page["next"]
+
     async def last_effect(self) -> int:
         """How many calls there were."""
         return int((await self._get("/admin/health"))["effects"])
@@ -103,6 +126,19 @@ def attempts_of(update: dict[str, Any]) -> tuple[Attempt, ...]:
 
 def _send(effect: dict[str, Any]) -> Send:
     return Send(effect["at"], effect["bot_id"], effect["chat_id"], effect["message_id"], effect["params"]["text"])
+
+
+def _arrival(effect: dict[str, Any], waits: float | None) -> Arrival:
+    flooded = effect["error_code"] == 429
+    return Arrival(
+        effect["at"],
+        effect["bot_id"],
+        effect["chat_id"],
+        number_in(effect["params"].get("text", "")),
+        effect["status"] == "ok",
+        None if flooded else effect["fault"],
+        (waits or 1.0) if flooded else None,
+    )
 
 
 async def _json(response: aiohttp.ClientResponse) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -15,15 +15,21 @@ from common.store import slots
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 
+# Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
+# `unknown`, whatever became of the second attempt.
+IN_DOUBT: Final = ("unknown", "transient", "sender died")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`, or for the next part.
+    """How the attempt at that slot ended.
 
-    `filled` are the group's values where the message has several parts.
+    `state` is terminal, or `pending` for another attempt after `delay`, or for the next part; `filled` are the group's
+    values where the message has several parts.
     """
 
     delivery_id: int
+    slot_at: datetime
     state: str
     message_ids: Sequence[int] = ()
     reason: str | None = None
@@ -137,40 +143,72 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [Begun(**dict(row)) for row in rows]
 
 
-async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
-    """Which of them are at Telegram."""
+async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
+    """Takes intents back whose commit was in doubt: whoever asked for them was told of an error and sent nothing."""
+    await tx.execute(
+        """UPDATE deliveries d SET state = 'slotted', owner = NULL, attempts = d.attempts - 1
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'sending' AND d.owner = $3""",
+        [delivery_id for delivery_id, _ in jobs],
+        [slot_at for _, slot_at in jobs],
+        owner,
+    )
+
+
+async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
+    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
+    ids = [delivery_id for delivery_id, _ in jobs]
+    await tx.execute(
+        """UPDATE deliveries d SET state = 'pending', slot_at = NULL
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'""",
+        ids,
+        [slot_at for _, slot_at in jobs],
+    )
     rows = await tx.fetch(
-        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state = 'sending'",
-        list(delivery_ids),
+        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state IN ('slotted', 'sending')",
+        ids,
     )
     return {row["delivery_id"] for row in rows}
 
 
-async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
-    """Each exactly once: a row that is not `sending` any more stays as it is. What has begun goes before what has not,
-    so that a group has its parts one soon after the other; attempts count anew for each.
+async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
+    """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote.
+
+    What has begun goes before what has not, so that a group has its parts one soon after the other; attempts count anew
+    for each part, and so does doubt.
     """
-    await tx.execute(
-        """UPDATE deliveries d SET state = o.state, message_id = coalesce(d.message_id, o.message_ids[1]),
-               message_ids = d.message_ids || o.message_ids, parts = o.parts, parts_done = o.parts_done,
-               filled = o.filled,
-               attempts = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN 0 ELSE d.attempts END,
-               not_before = CASE WHEN o.state = 'pending' AND o.parts_done > d.parts_done THEN to_timestamp(-1)
-                                 ELSE clock_timestamp() + o.delay END,
-               reason = o.reason, owner = NULL, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM (SELECT delivery_id, state, message_ids::bigint[], reason, delay, parts, parts_done, filled::jsonb
+    rows = await tx.fetch(
+        """UPDATE deliveries d SET
+               state = CASE WHEN o.state = 'failed' AND d.reason = ANY($10::text[]) THEN 'unknown' ELSE o.state END,
+               reason = CASE WHEN d.reason = ANY($10::text[]) AND NOT o.onward AND o.state IN ('failed', 'pending')
+                             THEN d.reason ELSE o.reason END,
+               message_id = coalesce(d.message_id, o.message_ids[1]), message_ids = d.message_ids || o.message_ids,
+               parts = o.parts, parts_done = o.parts_done, filled = o.filled,
+               attempts = CASE WHEN o.onward THEN 0 ELSE d.attempts END,
+               not_before = CASE WHEN o.onward THEN to_timestamp(-1) ELSE clock_timestamp() + o.delay END,
+               owner = NULL, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
+           FROM (SELECT u.delivery_id, u.state, u.message_ids::bigint[], u.reason, u.delay, u.parts, u.parts_done,
+                     u.filled::jsonb, u.slot_at, u.state = 'pending' AND u.parts_done > e.parts_done AS onward
                  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::interval[], $6::int[], $7::int[],
-                     $8::text[]) AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled)) o
-           WHERE d.delivery_id = o.delivery_id AND d.state = 'sending'""",
+                     $8::text[], $9::timestamptz[])
+                     AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled, slot_at)
+                 JOIN deliveries e USING (delivery_id)) o
+           WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND d.state = 'sending'
+           RETURNING d.delivery_id""",
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
+        # As text, for unnest would take the arrays apart.
         ["{" + ",".join(map(str, o.message_ids)) + "}" for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
         [o.parts for o in outcomes],
         [o.parts_done for o in outcomes],
         [None if o.filled is None else to_json(o.filled).decode() for o in outcomes],
+        [o.slot_at for o in outcomes],
+        list(IN_DOUBT),
     )
+    return {row["delivery_id"] for row in rows}
 
 
 async def put_off(tx: Tx, jobs: Sequence[tuple[int, datetime]], delay: timedelta) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from common.store.deliveries import IN_DOUBT
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -72,12 +73,15 @@ async def close_cancelled(tx: Tx) -> int:
     return await _count(
         tx,
         """WITH closed AS (
-               UPDATE deliveries SET state = 'cancelled', settled_at = now() WHERE delivery_id IN (
+               UPDATE deliveries SET settled_at = now(),
+                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
+               WHERE delivery_id IN (
                    SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state = 'cancelled' AND d.state IN ('pending', 'slotted') LIMIT $1)
                AND state IN ('pending', 'slotted') RETURNING 1)
            SELECT count(*) FROM closed""",
         _CHUNK,
+        list(IN_DOUBT),
     )
 
 
@@ -86,13 +90,16 @@ async def expire(tx: Tx) -> int:
     return await _count(
         tx,
         """WITH closed AS (
-               UPDATE deliveries SET state = 'expired', settled_at = now() WHERE delivery_id IN (
+               UPDATE deliveries SET settled_at = now(),
+                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
+               WHERE delivery_id IN (
                    SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending'
                        AND d.parts_done = 0 LIMIT $1)
                AND state = 'pending' RETURNING 1)
            SELECT count(*) FROM closed""",
         _CHUNK,
+        list(IN_DOUBT),
     )
 
 

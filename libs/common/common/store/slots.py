@@ -107,7 +107,7 @@ async def release(tx: Tx, used: Sequence[Used]) -> None:
     """After their answers: free when the send has left Telegram's window, for the bot and for the group."""
     each = [(u, slot) for u in used for slot in u.slots]
     await tx.execute(
-        """UPDATE bot_slots s SET held_by = NULL, free_at = u.free_at
+        """UPDATE bot_slots s SET held_by = NULL, free_at = greatest(s.free_at, u.free_at)
            FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::text[]) AS u (bot_id, slot, free_at, holder)
            WHERE s.bot_id = u.bot_id AND s.slot = u.slot AND s.held_by = u.holder""",
         [u.bot_id for u, _ in each],
@@ -117,8 +117,8 @@ async def release(tx: Tx, used: Sequence[Used]) -> None:
     )
     await tx.execute(
         """UPDATE group_turns t SET held_by = NULL, recent = u.kept,
-               next_at = greatest(u.free_at + (u.items - 1) * interval '1 s',
-                   CASE WHEN cardinality(u.kept) >= 20 THEN u.kept[1] + interval '59 s' ELSE u.free_at END)
+               next_at = greatest(t.next_at, u.free_at + (u.items - 1) * interval '1 s',
+                   CASE WHEN cardinality(u.kept) >= 20 THEN u.kept[1] + interval '59 s' END)
            FROM (SELECT n.group_id, n.free_at, n.items,
                      (g.recent || array_fill(n.free_at, ARRAY[n.items]))
                          [greatest(1, cardinality(g.recent) + n.items - 19):] AS kept

@@ -141,7 +141,7 @@ INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, slot_at)
     FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;
 ANALYZE;
 """
-OUTCOME = Outcome(7, "pending", [5, 6], parts=3, parts_done=1, filled={"title": "x", "variables": {}})
+OUTCOME = Outcome(7, NOW, "pending", [5, 6], parts=3, parts_done=1, filled={"title": "x", "variables": {}})
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a blob claimed": (lambda tx: media.claim_blob(tx, b"7", 3), {"blobs_pkey"}),
     "a name saved": (

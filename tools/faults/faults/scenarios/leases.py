@@ -29,12 +29,12 @@ async def leader(this: Round) -> None:
             elif nth % 4 == 1:
                 await _asleep_at_rest(this, writer)
             else:
-                await _asleep(this, *await _leader(this), writer)
+                await _asleep(this, *await leading(this), writer)
     await this.rig.stop("tgms-2")
 
 
 async def _killed(this: Round) -> None:
-    name, epoch = await _leader(this)
+    name, epoch = await leading(this)
     began = time.monotonic()
 
     async def next_one() -> None:
@@ -47,7 +47,7 @@ async def _killed(this: Round) -> None:
 
 async def _asleep_at_rest(this: Round, writer: OutboxWriter) -> None:
     """Nothing is to be relayed when it falls asleep, so that whatever it counts later was done under the old epoch."""
-    name, epoch = await _leader(this)
+    name, epoch = await leading(this)
     await writer.pause()
     before = await _relayed(this, name)
     await _asleep(this, name, epoch, writer)
@@ -72,7 +72,7 @@ async def _asleep(this: Round, name: str, epoch: int, writer: OutboxWriter) -> N
     await asyncio.sleep(max(0.0, ASLEEP - (time.monotonic() - began)))
     this.rig.signal(name, signal.SIGCONT)
     await asyncio.sleep(AWAKE)
-    holder, _ = await _leader(this)
+    holder, _ = await leading(this)
     this.demand(holder != name, f"{name} leads again after its lease had passed on")
 
 
@@ -81,7 +81,7 @@ def _note_takeover(this: Round, seconds: float) -> None:
     this.demand(seconds <= TAKEOVER, f"the next leader took over only after {seconds:.1f} s")
 
 
-async def _leader(this: Round) -> tuple[str, int]:
+async def leading(this: Round) -> tuple[str, int]:
     """The process that holds the lease, and its epoch."""
     found: list[tuple[str, int]] = []
 
