@@ -171,6 +171,8 @@ class Arriving(RuleBasedStateMachine):
     @rule(scarce=st.sampled_from(["bot_slots.free_at", "group_turns.next_at"]), stale=st.booleans())
     def just_before_it_is_free(self, scarce: str, stale: bool) -> None:  # noqa: FBT001 (drawn)
         """What is handed out ahead of its time is given back at once, and handed out anew."""
+        self.time_passes(1.0)
+        self.as_fast_as_may_be(1, 0.0, 0.0)
         table, column = scarce.split(".")
         query = f"SELECT min({column}) FROM {table} WHERE held_by IS NULL AND {column} > clock_timestamp()"  # noqa: S608
         first = self.do(lambda tx: tx.fetchval(query))
@@ -274,3 +276,16 @@ def test_how_bold_the_smallest_round_trip_can_be() -> None:
     next_arrives = free_at(answered, trips.floor) + timedelta(seconds=0.010)
     early = timedelta(seconds=1) - (next_arrives - first_arrived)
     assert early == timedelta(seconds=0.06 - 0.02 - 0.001)
+
+
+@pytest.mark.parametrize("scarce", ["bot_slots.free_at", "group_turns.next_at"])
+def test_what_turns_out_stale_just_before_its_time_lets_nobody_in_early(lease_database: str, scarce: str) -> None:
+    with asyncio.Runner() as runner:
+        Arriving.runner, Arriving.pool = runner, make_pool(lease_database)
+        machine = Arriving()
+        machine.fresh((1, 2) if scarce.startswith("bot") else (3, 1), 0.05, 0.05)
+        machine.as_fast_as_may_be(8, 0.0, 0.0)
+        machine.just_before_it_is_free(scarce, stale=True)
+        assert len(machine.bots) >= 3
+        machine.telegram_sees_no_more_than_it_allows()
+        runner.run(Arriving.pool.close())
