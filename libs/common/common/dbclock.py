@@ -53,8 +53,12 @@ class DatabaseClock:
         """Aware, UTC."""
         return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
 
+    def latest(self) -> datetime:
+        """The latest that it can be now: another process, or this one after its next measurement, may read so much."""
+        return datetime.fromtimestamp(time.monotonic() + self._offset + self._uncertainty, UTC)
+
     async def sleep_until(self, when: datetime, *, early: timedelta = timedelta()) -> None:
-        """Returns at once for a time that is past."""
-        seconds = when.timestamp() - early.total_seconds() - (time.monotonic() + self._offset)
+        """Returns when it is surely that time, less `early`; at once for a time that is past."""
+        seconds = when.timestamp() - early.total_seconds() - (time.monotonic() + self._offset - self._uncertainty)
         if seconds > 0:
             await asyncio.sleep(seconds)

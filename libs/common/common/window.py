@@ -13,7 +13,7 @@ WINDOW = timedelta(seconds=1)
 _ENOUGH = 100  # calls before the smallest is believed: a bold estimate draws 429s (performance.md, D)
 _BUCKET = 60.0  # seconds
 _BUCKETS = 30
-_MARGIN = timedelta(milliseconds=2)  # for what two clocks may differ
+_MARGIN = timedelta(milliseconds=1)  # for what timers and sums round
 
 
 class RoundTrips:

@@ -50,4 +50,4 @@ class Turns:
             await slots.give_back(tx, turn, self._free_at())
 
     def _free_at(self) -> datetime:
-        return free_at(self._clock.now(), self._trips.floor)
+        return free_at(self._clock.latest(), self._trips.floor)

@@ -155,7 +155,7 @@ class Deliveries:
         message_ids: tuple[int, ...] = (),
         progress: Progress | None = None,
     ) -> Ended:
-        free = free_at(self._clock.now(), self._trips.floor)
+        free = free_at(self._clock.latest(), self._trips.floor)
         return Ended(
             job, begun, decision, message_ids, free, progress or Progress(begun.parts_done, begun.parts_done + 1)
         )

@@ -87,7 +87,7 @@ class Revisions:
             return
         await self._clock.sleep_until(job.slot_at)
         verdict = await self._call(access, content, item)
-        await self._write(_Ended(job, item, verdict, free_at(self._clock.now(), self._trips.floor)))
+        await self._write(_Ended(job, item, verdict, free_at(self._clock.latest(), self._trips.floor)))
 
     async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem) -> Verdict:
         method, params = revising.call(content, item)
