@@ -15,14 +15,19 @@ pytest_plugins = (
 
 # Whole files that wait for Telegram's limits or start processes: once is enough, whatever the Python.
 _SLOW = (
+    "libs/common/tests/store/test_ledger_machine.py",
+    "libs/common/tests/store/test_limiter_machine.py",
     "tests/e2e/",
     "tools/cli/",
     "services/ingress/tests/test_cold.py",
     "services/ingress/tests/test_markup.py",
+    "services/ingress/tests/test_once_machine.py",
     "services/sender/tests/test_broadcast.py",
+    "services/sender/tests/test_in_doubt.py",
     "services/sender/tests/test_long_texts.py",
     "services/sender/tests/test_media.py",
     "services/sender/tests/test_revisions.py",
+    "services/sender/tests/test_target_sets.py",
 )
 
 

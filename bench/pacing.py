@@ -24,6 +24,7 @@ class Case:
 
     shape: Shape
     shares: Sequence[float]
+    steady: Sequence[float]  # the same without the beginning and the end: of any 31 sends
     floods: int
     states: Mapping[str, int]
     span: float
@@ -84,6 +85,7 @@ async def _measure(this: Stage, shape: Shape) -> Case:
     return Case(
         shape,
         [share(each) for each in times.values()],
+        [steady(each) for each in times.values()],
         sum(call["status"] != "ok" for call in calls),
         states,
         max(each[-1] - each[0] for each in times.values()),
@@ -111,9 +113,26 @@ def share(times: Sequence[float]) -> float:
     return ((len(times) - 1) // PER_SECOND) / (times[-1] - times[0])
 
 
+def steady(times: Sequence[float]) -> float:
+    """A second, divided by what a bot's 31 sends in a row take on average."""
+    gaps = [later - earlier for earlier, later in zip(times, times[PER_SECOND:], strict=False)]
+    return len(gaps) / sum(gaps)
+
+
 def _tell(cases: Sequence[Case], about: dict[str, str]) -> int:
     print("\n".join(f"{name}: {value}" for name, value in about.items()) + "\n")
-    head = ("limits", "bots", "senders", "sends each", "share, worst bot", "median", "429s", "seconds", "not sent")
+    head = (
+        "limits",
+        "bots",
+        "senders",
+        "sends each",
+        "share, worst bot",
+        "median",
+        "steady",
+        "429s",
+        "seconds",
+        "not sent",
+    )
     print(report.table(head, [_row(case) for case in cases]), end="\n\n")
     parts = list(dict.fromkeys(part for case in cases for part in case.cpu))
     print(report.table(("CPU µs a send", *parts), [_cpu_row(case, parts) for case in cases]), end="\n\n")
@@ -123,6 +142,7 @@ def _tell(cases: Sequence[Case], about: dict[str, str]) -> int:
     figures: dict[str, object] = {}
     for case in cases:
         figures |= {f"{case.name}_share": round(case.worst, 3), f"{case.name}_429": case.floods}
+        figures |= {f"{case.name}_steady": round(min(case.steady), 3)}
     print(report.last_line("pacing", figures, about))
     wrong = [case for case in cases if set(case.states) != {"sent"}]
     return 1 if wrong else 0
@@ -133,7 +153,7 @@ def _row(case: Case) -> list[str]:
     unsent = sum(n for state, n in case.states.items() if state != "sent")
     shape = case.shape
     numbers = map(str, (shape.bots, shape.senders, shape.sends))
-    shares = (f"{case.worst:.3f}", f"{middle:.3f}")
+    shares = (f"{value:.3f}" for value in (case.worst, middle, min(case.steady)))
     return [shape.limits, *numbers, *shares, str(case.floods), f"{case.span:.1f}", str(unsent)]
 
 
