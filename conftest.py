@@ -13,12 +13,12 @@ pytest_plugins = (
     "stack.testing",
 )
 
-# Whole files that wait for Telegram's limits or start processes: once is enough, whatever the Python.
+# The tools, the whole system, and files that wait for Telegram's limits: once is enough, whatever the Python.
 _SLOW = (
     "libs/common/tests/store/test_ledger_machine.py",
     "libs/common/tests/store/test_limiter_machine.py",
-    "tests/e2e/",
-    "tools/cli/",
+    "tests/",
+    "tools/",
     "services/ingress/tests/test_cold.py",
     "services/ingress/tests/test_markup.py",
     "services/ingress/tests/test_once_machine.py",
