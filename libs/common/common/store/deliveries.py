@@ -10,6 +10,7 @@ from common.ids import BotId
 from common.records import Begun, Candidate
 from common.store import slots
 from common.store.broadcasts import Targets
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 
@@ -135,13 +136,15 @@ async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
 async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
     """Each exactly once: a row that is not `sending` any more stays as it is."""
     await tx.execute(
-        """UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id),
+        f"""WITH settled AS (UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id),
                message_ids = coalesce(o.message_ids::bigint[], d.message_ids), reason = o.reason,
                not_before = clock_timestamp() + o.delay, owner = NULL,
                settled_at = CASE WHEN o.state <> 'pending' THEN now() END
            FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[], $6::text[])
                AS o (delivery_id, state, message_id, reason, delay, message_ids)
-           WHERE d.delivery_id = o.delivery_id AND d.state = 'sending'""",
+           WHERE d.delivery_id = o.delivery_id AND d.state = 'sending' RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT 1""",  # noqa: S608 (our own words)
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
         [o.message_id for o in outcomes],

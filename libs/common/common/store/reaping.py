@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -31,21 +32,22 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
     """Sends whose owner is silent may have happened or not: `unknown`, or once more where the broadcast says so."""
     return await _count(
         tx,
-        """WITH dead AS (
+        f"""WITH settled AS (
                UPDATE deliveries d SET owner = NULL, reason = 'sender died',
                    state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
                    settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
                FROM broadcasts b
                WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
                    SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
-               RETURNING d.delivery_id, d.group_id, d.bot_id),
+               RETURNING {DELIVERY}),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
-               FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.delivery_id),
+               FROM settled WHERE t.group_id = settled.group_id AND t.held_by = settled.delivery_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
-               FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.delivery_id::text)
-           SELECT count(*) FROM dead""",
+               FROM settled WHERE s.bot_id = settled.bot_id AND s.held_by = settled.delivery_id::text),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         silent,
     )
 

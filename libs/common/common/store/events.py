@@ -1,0 +1,75 @@
+"""What webhooks are told: written with what it tells, in the same statement, and only where a webhook wants it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from common.events import GATHERED, TEST
+from common.store.pool import Tx
+
+_CHUNK = 5000  # rows a statement
+
+# The end of a list of CTEs whose `told` has kind, bot_ids and data: costs a look at `webhooks` where nobody listens.
+# What is limited to some bots is told nothing that concerns any other, or the whole fleet (bot_ids is null).
+TELL: Final = f"""event AS (
+        INSERT INTO events (kind, bot_ids, data)
+        SELECT t.kind, t.bot_ids, t.data FROM told t WHERE EXISTS (
+            SELECT 1 FROM webhooks w WHERE w.wants_until > now() AND t.kind = ANY(w.kinds)
+                AND (w.bot_ids IS NULL OR t.bot_ids <@ w.bot_ids))
+        RETURNING event_id, kind, bot_ids),
+    listener AS (
+        SELECT w.webhook_id, e.event_id, e.kind FROM event e JOIN webhooks w
+            ON w.wants_until > now() AND e.kind = ANY(w.kinds) AND (w.bot_ids IS NULL OR e.bot_ids <@ w.bot_ids)),
+    message AS (
+        INSERT INTO webhook_messages (webhook_id, kind, event_ids)
+        SELECT webhook_id, kind, ARRAY[event_id] FROM listener WHERE kind <> '{GATHERED}'),
+    waiting AS (
+        INSERT INTO webhook_waiting (webhook_id, event_id)
+        SELECT webhook_id, event_id FROM listener WHERE kind = '{GATHERED}')"""  # noqa: S608 (our own word)
+
+# `told` of deliveries that a CTE `settled` has ended.
+TOLD_DELIVERIES: Final = """told AS (
+        SELECT 'delivery.' || state AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
+            'delivery_id', delivery_id, 'broadcast_id', broadcast_id, 'group_id', group_id, 'bot_id', bot_id,
+            'state', state, 'reason', reason, 'attempts', attempts, 'message_id', message_id) AS data
+        FROM settled WHERE state IN ('failed', 'unknown', 'sent'))"""
+# What `settled` must return of them.
+DELIVERY: Final = (
+    "d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, d.state, d.reason, d.attempts::int, d.message_id"
+)
+
+
+async def test(tx: Tx, webhook_id: int, bot_ids: list[int] | None) -> int:
+    """An event for that webhook alone; its id."""
+    event_id: int = await tx.fetchval(
+        """WITH event AS (
+               INSERT INTO events (kind, bot_ids, data) VALUES ($2, $3, jsonb_build_object('webhook_id', $1::bigint))
+               RETURNING event_id, kind),
+           message AS (
+               INSERT INTO webhook_messages (webhook_id, kind, event_ids)
+               SELECT $1::bigint, kind, ARRAY[event_id] FROM event)
+           SELECT event_id FROM event""",
+        webhook_id,
+        TEST,
+        bot_ids,
+    )
+    return event_id
+
+
+async def prune(tx: Tx, older_than: timedelta) -> int:
+    """Events and the requests that carried them, a chunk of each; how many."""
+    gone = 0
+    for sql in (
+        """DELETE FROM events WHERE event_id IN (
+               SELECT event_id FROM events WHERE at < now() - $1::interval ORDER BY at, event_id LIMIT $2)""",
+        """DELETE FROM webhook_messages WHERE message_id IN (
+               SELECT message_id FROM webhook_messages WHERE created_at < now() - $1::interval
+               ORDER BY created_at LIMIT $2)""",
+    ):
+        gone += _count(await tx.execute(sql, older_than, _CHUNK))
+    return gone
+
+
+def _count(status: Any) -> int:
+    return int(str(status).rpartition(" ")[2])
