@@ -17,7 +17,7 @@ from common.store.pool import Pool, Tx
 from common.store.webhook_messages import Claim
 from common.store.webhooks import Sealed
 from common.telegram.secrets import SigningVault
-from common.telemetry.redact import describe
+from common.telemetry.redact import describe, frames
 
 from tgms.leader import Leader
 from tgms.outbound import Outbound
@@ -35,11 +35,14 @@ _log = logging.getLogger(__name__)
 class Hooks:
     """Under the lease. Killed between an answer and its row, it asks the same again: receivers know it by its id."""
 
-    def __init__(self, pool: Pool, leader: Leader, vault: SigningVault, outbound: Outbound) -> None:
+    def __init__(
+        self, pool: Pool, leader: Leader, vault: SigningVault, outbound: Outbound, *, hold: timedelta = _HOLD
+    ) -> None:
         self._pool = pool
         self._leader = leader
         self._vault = vault
         self._outbound = outbound
+        self._hold = hold
         self._busy = Counter[int]()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
@@ -56,7 +59,7 @@ class Hooks:
             await asyncio.wait(waits, timeout=_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _round(self) -> None:
         try:
@@ -66,7 +69,7 @@ class Hooks:
                 if time.monotonic() - self._gathered > _COMPANY:
                     await webhook_messages.gather(tx)
                     self._gathered = time.monotonic()
-                claims = await webhook_messages.claim(tx, self._busy, turns=_TURNS, hold=_HOLD)
+                claims = await webhook_messages.claim(tx, self._busy, turns=_TURNS, hold=self._hold)
         except (StoreUnavailable, LeaseLost) as error:
             _log.warning("hooks wait", extra={"error": describe(error)})
             return
@@ -74,16 +77,22 @@ class Hooks:
             self._busy[claim.webhook_id] += 1
             task = asyncio.create_task(self._tell(claim), name=f"webhook {claim.webhook_id}")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        surprise = None if task.cancelled() else task.exception()
+        if surprise is not None:  # its row comes back by itself, and other webhooks go on
+            _log.error("surprise", extra={"error": describe(surprise), "where": frames(surprise.__traceback__)[-5:]})
 
     async def _tell(self, claim: Claim) -> None:
         try:
             verdict, answer = await self._ask(claim)
             async with self._pool.transaction("webhook told") as tx:
-                await self._leader.fence(tx)
+                # Not fenced, as a sender's outcome is not: it says how an attempt of this process ended, nothing else.
                 await _write(tx, claim, verdict, answer.status)
         except MusterError as error:  # the row is as it was claimed, and comes back
-            _log.warning("a webhook's answer is lost", extra={"error": describe(error), "message": claim.message_id})
+            _log.warning("a webhook's answer is lost", extra={"error": describe(error), "message_id": claim.message_id})
         finally:
             self._busy[claim.webhook_id] -= 1
             self._busy += Counter()  # drops the zeros
@@ -128,10 +137,10 @@ class Hooks:
 
 
 async def _write(tx: Tx, claim: Claim, verdict: Verdict, status: int | None) -> None:
-    if verdict.state == "pending":
-        await webhook_messages.again(tx, claim.message_id, verdict.delay, status=status, reason=verdict.reason)
-    else:
-        await webhook_messages.settle(tx, claim.message_id, verdict.state, status=status, reason=verdict.reason)
+    if not await webhook_messages.settle(
+        tx, claim, verdict.state, status=status, reason=verdict.reason, delay=verdict.delay
+    ):
+        return
     if verdict.state == "delivered":
         if claim.failing_since is not None:
             await webhooks.recovered(tx, claim.webhook_id)

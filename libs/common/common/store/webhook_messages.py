@@ -104,28 +104,26 @@ async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta)
     return [_claim(row, found) for row in rows]
 
 
-async def settle(tx: Tx, message_id: int, state: State, *, status: int | None, reason: str | None) -> None:
-    """It ended; one that ended already stays as it is."""
-    await tx.execute(
-        """UPDATE webhook_messages SET state = $2, status = $3, reason = $4, settled_at = now()
-           WHERE message_id = $1 AND state = 'pending'""",
-        message_id,
+async def settle(
+    tx: Tx, claim: Claim, state: State, *, status: int | None, reason: str | None, delay: timedelta
+) -> bool:
+    """How the attempt ended; `pending` is another one after `delay`.
+
+    False where somebody else has tried it since, or it has ended: only that it was taken is true whoever says it.
+    """
+    done = await tx.execute(
+        """UPDATE webhook_messages SET state = $2, status = $3, reason = $4,
+               due_at = CASE WHEN $2 = 'pending' THEN now() + $5::interval ELSE due_at END,
+               settled_at = CASE WHEN $2 <> 'pending' THEN now() END
+           WHERE message_id = $1 AND state = 'pending' AND (attempts = $6 OR $2 = 'delivered')""",
+        claim.message_id,
         state,
         status,
         reason,
-    )
-
-
-async def again(tx: Tx, message_id: int, delay: timedelta, *, status: int | None, reason: str | None) -> None:
-    """Another attempt, after so long."""
-    await tx.execute(
-        """UPDATE webhook_messages SET due_at = now() + $2::interval, status = $3, reason = $4
-           WHERE message_id = $1 AND state = 'pending'""",
-        message_id,
         delay,
-        status,
-        reason,
+        claim.attempts,
     )
+    return bool(done.endswith(" 1"))
 
 
 async def page(tx: Tx, webhook_id: int, *, state: State | None, before_id: int, limit: int) -> list[MessageView]:

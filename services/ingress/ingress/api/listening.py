@@ -17,13 +17,16 @@ _Url: TypeAlias = Annotated[
     Field(description="https, port 443, a public host.", examples=["https://shop.example.com/muster"]),
 ]
 _Kinds: TypeAlias = Annotated[list[Kind], Field(min_length=1, max_length=20)]
-_EXAMPLE = {"url": "https://hooks.shop.com/muster", "kinds": ["broadcast.finished", "delivery.failed"]}
 
 
 class NewWebhook(Request):
     """Limited to the caller's bots where its key is, and to fewer where it says so."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"url": "https://hooks.shop.com/muster", "kinds": ["broadcast.finished", "delivery.failed"]}]
+        }
+    )
 
     url: _Url
     kinds: _Kinds

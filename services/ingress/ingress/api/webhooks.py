@@ -70,50 +70,6 @@ async def make_webhook(caller: Writer, backend: Keys, body: NewWebhook) -> MadeW
     return MadeWebhook(secret=secret, **asdict(row))
 
 
-@router.get("/{webhook_id}", operation_id="get_webhook")
-async def get_webhook(caller: Reader, tx: Tx, webhook_id: WebhookId) -> WebhookAnswer:
-    """Show a webhook."""
-    return _shown(_found(await webhooks.get(tx, webhook_id, caller.bot_ids)))
-
-
-@router.patch("/{webhook_id}", response_model=WebhookAnswer, operation_id="change_webhook")
-async def change_webhook(
-    caller: Writer, one: Idempotent, backend: Keys, webhook_id: WebhookId, body: WebhookChanges
-) -> Response:
-    """Change a webhook. Enabled again, it also gets what was kept for it while Muster had it disabled."""
-    async with backend.pool.transaction("get_webhook") as tx:  # nobody's host is looked up for who may not change it
-        _found(await webhooks.get(tx, webhook_id, caller.bot_ids))
-    if body.url is not None:
-        await _check_host(body.url)
-
-    async def effect(tx: pool.Tx) -> WebhookAnswer:
-        row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-        saved = await webhooks.save(
-            tx,
-            webhook_id,
-            url=row.url if body.url is None else body.url,
-            kinds=row.kinds if body.kinds is None else sorted(set(body.kinds)),
-            enabled=row.enabled if body.enabled is None else body.enabled,
-        )
-        await _record(tx, caller, "webhook.change", saved, before=_facts(row), after=_facts(saved))
-        return _shown(saved)
-
-    return await one.run(caller, effect, body=body)
-
-
-@router.delete("/{webhook_id}", response_model=WebhookAnswer, operation_id="remove_webhook")
-async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -> Response:
-    """Remove a webhook with all that waits for it; a request that is under way ends."""
-
-    async def effect(tx: pool.Tx) -> WebhookAnswer:
-        row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-        await webhooks.remove(tx, webhook_id)
-        await _record(tx, caller, "webhook.remove", row, before=_facts(row), after=None)
-        return _shown(row)
-
-    return await one.run(caller, effect)
-
-
 @router.get("/{webhook_id}/deliveries", operation_id="list_webhook_deliveries")
 async def list_webhook_deliveries(
     caller: Reader, tx: Tx, asked: Asked, webhook_id: WebhookId, state: State | None = None
@@ -170,6 +126,50 @@ async def replay_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId,
         return Replayed(events=count, more_since=more)
 
     return await one.run(caller, effect, body=body, status=202)
+
+
+@router.get("/{webhook_id}", operation_id="get_webhook")
+async def get_webhook(caller: Reader, tx: Tx, webhook_id: WebhookId) -> WebhookAnswer:
+    """Show a webhook."""
+    return _shown(_found(await webhooks.get(tx, webhook_id, caller.bot_ids)))
+
+
+@router.patch("/{webhook_id}", response_model=WebhookAnswer, operation_id="change_webhook")
+async def change_webhook(
+    caller: Writer, one: Idempotent, backend: Keys, webhook_id: WebhookId, body: WebhookChanges
+) -> Response:
+    """Change a webhook. Enabled again, it also gets what was kept for it while Muster had it disabled."""
+    async with backend.pool.transaction("get_webhook") as tx:  # nobody's host is looked up for who may not change it
+        _found(await webhooks.get(tx, webhook_id, caller.bot_ids))
+    if body.url is not None:
+        await _check_host(body.url)
+
+    async def effect(tx: pool.Tx) -> WebhookAnswer:
+        row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
+        saved = await webhooks.save(
+            tx,
+            webhook_id,
+            url=row.url if body.url is None else body.url,
+            kinds=row.kinds if body.kinds is None else sorted(set(body.kinds)),
+            enabled=row.enabled if body.enabled is None else body.enabled,
+        )
+        await _record(tx, caller, "webhook.change", saved, before=_facts(row), after=_facts(saved))
+        return _shown(saved)
+
+    return await one.run(caller, effect, body=body)
+
+
+@router.delete("/{webhook_id}", response_model=WebhookAnswer, operation_id="remove_webhook")
+async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -> Response:
+    """Remove a webhook with all that waits for it; a request that is under way ends."""
+
+    async def effect(tx: pool.Tx) -> WebhookAnswer:
+        row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
+        await webhooks.remove(tx, webhook_id)
+        await _record(tx, caller, "webhook.remove", row, before=_facts(row), after=None)
+        return _shown(row)
+
+    return await one.run(caller, effect)
 
 
 async def _check_host(url: str) -> None:
