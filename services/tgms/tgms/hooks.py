@@ -26,6 +26,7 @@ from tgms.rules.telling import Answer, Verdict
 
 _INTERVAL = 0.5  # seconds between looks
 _COMPANY = 1.0  # seconds that events wait for company which go out together
+_GATHERINGS = 10  # statements in a round
 _TURNS = 4  # requests to one webhook at once; none takes another's turn
 _HOLD = timedelta(seconds=30)  # longer than a request may take: then its sender is gone
 _RESEAL = 60.0  # seconds
@@ -67,7 +68,9 @@ class Hooks:
             async with self._pool.transaction("hooks") as tx:
                 await self._leader.fence(tx)
                 if time.monotonic() - self._gathered > _COMPANY:
-                    await webhook_messages.gather(tx)
+                    for _ in range(_GATHERINGS):
+                        if await webhook_messages.gather(tx) < webhook_messages.GATHERS:
+                            break
                     self._gathered = time.monotonic()
                 claims = await webhook_messages.claim(tx, self._busy, turns=_TURNS, hold=self._hold)
         except (StoreUnavailable, LeaseLost) as error:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from common.events import GATHERED, TEST
 from common.store.pool import Tx
-
-_CHUNK = 5000  # rows a statement
 
 # The end of a list of CTEs whose `told` has kind, bot_ids and data: costs a look at `webhooks` where nobody listens.
 # What is limited to some bots is told nothing that concerns any other, or the whole fleet (bot_ids is null).
@@ -58,18 +56,9 @@ async def test(tx: Tx, webhook_id: int, bot_ids: list[int] | None) -> int:
 
 
 async def prune(tx: Tx, older_than: timedelta) -> int:
-    """Events and the requests that carried them, a chunk of each; how many."""
-    gone = 0
-    for sql in (
-        """DELETE FROM events WHERE event_id IN (
-               SELECT event_id FROM events WHERE at < now() - $1::interval ORDER BY at, event_id LIMIT $2)""",
-        """DELETE FROM webhook_messages WHERE message_id IN (
-               SELECT message_id FROM webhook_messages WHERE created_at < now() - $1::interval
-               ORDER BY created_at LIMIT $2)""",
-    ):
-        gone += _count(await tx.execute(sql, older_than, _CHUNK))
-    return gone
-
-
-def _count(status: Any) -> int:
-    return int(str(status).rpartition(" ")[2])
+    """Events, and the requests that carried them; how many."""
+    gone = [
+        await tx.execute("DELETE FROM events WHERE at < now() - $1::interval", older_than),
+        await tx.execute("DELETE FROM webhook_messages WHERE created_at < now() - $1::interval", older_than),
+    ]
+    return sum(int(status.rpartition(" ")[2]) for status in gone)

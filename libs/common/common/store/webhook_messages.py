@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from common.events import GATHERED, Event
 from common.store.pool import Tx
 from common.store.webhooks import Sealed
 
 State = Literal["pending", "delivered", "failed"]
-_COMPANY = 100  # events in one request
-_CHUNK = 5000  # events gathered in one transaction
-MOST = 10_000  # events replayed by one request
+_COMPANY: Final = 100  # events in one request
+GATHERS: Final = 1000  # events in one statement
+MOST: Final = 10_000  # events replayed by one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,14 @@ class MessageView:
 
 
 async def gather(tx: Tx) -> int:
-    """Events that waited for company become requests of up to a hundred; how many events."""
+    """Events that waited for company become requests of up to a hundred; how many events: `GATHERS` where more may
+    wait.
+    """
     count: int = await tx.fetchval(
         """WITH taken AS (
-               DELETE FROM webhook_waiting w USING (
-                   SELECT webhook_id, event_id FROM webhook_waiting ORDER BY webhook_id, event_id LIMIT $1
-                   FOR UPDATE SKIP LOCKED) t
-               WHERE w.webhook_id = t.webhook_id AND w.event_id = t.event_id RETURNING w.webhook_id, w.event_id),
+               DELETE FROM webhook_waiting WHERE ctid = ANY(ARRAY(  -- locked, so that the places stay good
+                   SELECT ctid FROM webhook_waiting ORDER BY webhook_id, event_id LIMIT $1 FOR UPDATE SKIP LOCKED))
+               RETURNING webhook_id, event_id),
            placed AS (
                SELECT webhook_id, event_id,
                    (row_number() OVER (PARTITION BY webhook_id ORDER BY event_id) - 1) / $2 AS part FROM taken),
@@ -64,7 +65,7 @@ async def gather(tx: Tx) -> int:
                INSERT INTO webhook_messages (webhook_id, kind, event_ids)
                SELECT webhook_id, $3, array_agg(event_id ORDER BY event_id) FROM placed GROUP BY webhook_id, part)
            SELECT count(*) FROM taken""",
-        _CHUNK,
+        GATHERS,
         _COMPANY,
         GATHERED,
     )
@@ -86,7 +87,7 @@ async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta)
                    WHERE m.webhook_id = w.webhook_id AND m.state = 'pending' AND m.due_at <= now()
                    ORDER BY m.due_at
                    LIMIT greatest(0, CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))) m
-               WHERE w.enabled)
+               WHERE w.wants_until = 'infinity')  -- those that are enabled, by their index
            UPDATE webhook_messages m SET attempts = m.attempts + 1, due_at = now() + $4::interval,
                first_tried_at = coalesce(m.first_tried_at, now())
            FROM due WHERE m.message_id = due.message_id
