@@ -31,17 +31,20 @@ class Outbound:
         """Never raises for what the other side does; of its answer only the status is read."""
         try:
             public_https(url)  # it was when it was registered; whoever can write rows is not trusted with the network
+        except ValueError:
+            return Answer(None, "its url can't be used")
+        try:
             async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as response:
                 return Answer(response.status, retry_after=_seconds(response.headers.get("Retry-After")))
-        except (Refused, ValueError) as error:
-            return Answer(None, "its host is not public" if isinstance(error, Refused) else "its url can't be used")
+        except Refused:
+            return Answer(None, "its host is not public")
         except TimeoutError:
             return Answer(None, "no answer in time")
         except aiohttp.ClientConnectorDNSError:
             return Answer(None, "its host is not known")
-        except (aiohttp.ClientSSLError, ssl.SSLError):
+        except (aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError):
             return Answer(None, "TLS failed")
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return Answer(None, f"no connection ({type(error).__name__})")  # the text of these quotes the address
 
     async def aclose(self) -> None:

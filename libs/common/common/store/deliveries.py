@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from common.ids import BotId
 from common.records import Begun, Candidate
-from common.store import slots
+from common.store import events, slots
 from common.store.broadcasts import Targets
-from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
+from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
 from common.store.pool import Tx
 
 
@@ -135,7 +135,7 @@ async def sending(tx: Tx, delivery_ids: Sequence[int]) -> set[int]:
 
 async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
     """Each exactly once: a row that is not `sending` any more stays as it is."""
-    await tx.execute(
+    wanted = await tx.fetch(
         f"""WITH settled AS (UPDATE deliveries d SET state = o.state, message_id = coalesce(o.message_id, d.message_id),
                message_ids = coalesce(o.message_ids::bigint[], d.message_ids), reason = o.reason,
                not_before = clock_timestamp() + o.delay, owner = NULL,
@@ -143,8 +143,8 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
            FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::interval[], $6::text[])
                AS o (delivery_id, state, message_id, reason, delay, message_ids)
            WHERE d.delivery_id = o.delivery_id AND d.state = 'sending' RETURNING {DELIVERY}),
-           {TOLD_DELIVERIES}, {TELL}
-           SELECT 1""",  # noqa: S608 (our own words)
+           {TOLD_DELIVERIES}
+           {WANTED}""",  # noqa: S608 (our own words)
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
         [o.message_id for o in outcomes],
@@ -153,3 +153,4 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> None:
         # As text, for unnest would take the arrays apart; Telegram's albums have ten messages at most.
         [None if o.message_ids is None else f"{{{','.join(map(str, o.message_ids))}}}" for o in outcomes],
     )
+    await events.tell(tx, wanted)

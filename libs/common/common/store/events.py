@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from common.events import GATHERED, TEST
 from common.store.pool import Tx
@@ -36,6 +37,25 @@ TOLD_DELIVERIES: Final = """told AS (
 DELIVERY: Final = (
     "d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, d.state, d.reason, d.attempts::int, d.message_id"
 )
+
+
+# The same for a statement that is run for each send: what is wanted of `told` comes back, to be given to `tell`.
+WANTED: Final = """SELECT kind, bot_ids, data FROM told t WHERE EXISTS (
+        SELECT 1 FROM webhooks w WHERE w.wants_until > now() AND t.kind = ANY(w.kinds)
+            AND (w.bot_ids IS NULL OR t.bot_ids <@ w.bot_ids))"""
+
+
+async def tell(tx: Tx, wanted: Sequence[Any]) -> None:
+    """Rows of `WANTED`; nothing is asked where there are none."""
+    if wanted:
+        await tx.execute(
+            f"""WITH told AS (
+                   SELECT t.kind, t.bot_ids, t.data FROM jsonb_to_recordset($1)
+                       AS t (kind text, bot_ids bigint[], data jsonb)),
+               {TELL}
+               SELECT 1""",  # noqa: S608 (our own words)
+            [dict(row) for row in wanted],
+        )
 
 
 async def test(tx: Tx, webhook_id: int, bot_ids: list[int] | None) -> int:
