@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from concurrent.futures import Executor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -17,7 +19,6 @@ _PRIVATE: Final = frozenset(
 )  # fmt: skip
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _TUNNELS: Final = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("::/96"), IPv6Network("fec0::/10"))
-_PATIENCE: Final = 3.0  # seconds for a name
 
 
 def public_https(url: str) -> str:
@@ -49,16 +50,16 @@ def is_public(text: str) -> bool:
     return _is_public(address)
 
 
-async def resolve(host: str) -> list[str]:
-    """The host's addresses, each once; OSError or TimeoutError where there are none to be had."""
-    async with asyncio.timeout(_PATIENCE):
-        found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+async def resolve(host: str, threads: Executor | None = None) -> list[str]:
+    """The host's addresses, each once; OSError where there are none to be had. Its caller bounds the time."""
+    look_up = partial(socket.getaddrinfo, host, 443, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(threads, look_up)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-async def resolve_public(host: str) -> list[str]:
+async def resolve_public(host: str, threads: Executor | None = None) -> list[str]:
     """As `resolve`; ValueError where any of them is not public: one that is and one that is not is somebody's trick."""
-    found = await resolve(host)
+    found = await resolve(host, threads)
     if not found or not all(is_public(address) for address in found):
         raise ValueError("its host has an address that is not public")
     return found

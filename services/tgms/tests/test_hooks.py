@@ -172,7 +172,7 @@ async def test_a_failure_is_tried_again_under_the_same_name(stage: Stage) -> Non
 async def waits(stage: Stage, reason: str) -> bool:
     """The message, between two attempts."""
     [row] = await stage.rows("webhook_messages")
-    return row["state"] == "pending" and row["reason"] == reason
+    return bool(row["state"] == "pending" and row["reason"] == reason)
 
 
 async def test_the_first_delay_passes_by_the_clock(stage: Stage) -> None:

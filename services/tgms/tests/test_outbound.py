@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from common import addresses
@@ -33,7 +37,7 @@ async def outbound(
 ) -> AsyncIterator[Outbound]:
     """As in production, but for the name server."""
 
-    async def resolve(_: str) -> list[str]:
+    async def resolve(_: str, __: object = None) -> list[str]:
         if error is not None:
             raise error
         return list(found)
@@ -159,3 +163,28 @@ async def test_an_endless_answer_costs_nothing(certificate: Path, monkeypatch: p
         assert (await asyncio.wait_for(post(out, A), 2)).status == 200
         await out.aclose()
         await asyncio.wait_for(over.wait(), 5)
+
+
+async def test_a_name_server_that_hangs_is_asked_once_and_holds_up_no_other_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look-up is a thread that can't be stopped: forty requests to one such name must not take forty."""
+    asked, hanging = [], threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        if host == A:
+            hanging.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.8", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    out = Outbound(timeout=1.0)
+    waiting = [asyncio.create_task(out.post(f"https://{A}/in", b"{}", {})) for _ in range(40)]
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    assert (await out.post(f"https://{WRONG}/in", b"{}", {})).problem == "its host is not public"
+    assert time.monotonic() - started < 0.5
+    assert {answer.problem for answer in await asyncio.gather(*waiting)} == {"no answer in time"}
+    assert asked == [A, WRONG]
+    hanging.set()
+    await out.aclose()

@@ -17,6 +17,7 @@ from common.store.pool import Pool, Tx
 from common.store.webhook_messages import Claim
 from common.store.webhooks import Sealed
 from common.telegram.secrets import SigningVault
+from common.telemetry import metrics
 from common.telemetry.redact import describe, frames
 
 from tgms.leader import Leader
@@ -94,12 +95,14 @@ class Hooks:
             async with self._pool.transaction("webhook told") as tx:
                 # Not fenced, as a sender's outcome is not: it says how an attempt of this process ended, nothing else.
                 await _write(tx, claim, verdict, answer.status)
+            metrics.WEBHOOK_REQUESTS.labels(verdict.state).inc()
+            if verdict.state == "delivered":
+                self._freed.set()  # after a failure the next look is soon enough: one that is down costs little
         except MusterError as error:  # the row is as it was claimed, and comes back
             _log.warning("a webhook's answer is lost", extra={"error": describe(error), "message_id": claim.message_id})
         finally:
             self._busy[claim.webhook_id] -= 1
             self._busy += Counter()  # drops the zeros
-            self._freed.set()
 
     async def _ask(self, claim: Claim) -> tuple[Verdict, Answer]:
         if not claim.events:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -13,6 +16,7 @@ from common.addresses import public_https, resolve_public
 from tgms.rules.telling import Answer
 
 TIMEOUT = 10.0  # seconds for one request, from the look-up of the name to the answer's first bytes
+_NAMES = 100  # look-ups at once: there are no more webhooks
 Resolve = Callable[[str], Awaitable[list[str]]]
 
 
@@ -20,10 +24,12 @@ class Outbound:
     """Opens its session on first use; every request has a connection of its own, so that each looks anew."""
 
     def __init__(
-        self, *, timeout: float = TIMEOUT, resolve: Resolve = resolve_public, tls: ssl.SSLContext | None = None
+        self, *, timeout: float = TIMEOUT, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._resolver = Pinned(resolve)
+        # Of its own: a name server that hangs must hold up neither other names nor the process's way to its database.
+        self._threads = ThreadPoolExecutor(_NAMES, thread_name_prefix="names")
+        self._resolver = Pinned(resolve or partial(resolve_public, threads=self._threads))
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
@@ -51,6 +57,7 @@ class Outbound:
         """Ends every connection."""
         if self._session is not None:
             await self._session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -73,23 +80,43 @@ class Refused(Exception):  # noqa: N818 (a fact)
 
 
 class Pinned(AbstractResolver):
-    """aiohttp connects to what this answers and to nothing else: what is checked is what is called."""
+    """aiohttp connects to what this answers and to nothing else: what is checked is what is called.
+
+    One look-up a name at a time, whoever waits for it: a thread that hangs can't be stopped.
+    """
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
+        self._running: dict[str, asyncio.Task[list[str]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """OSError for a name that is not known, Refused for one that leads inside."""
         try:
-            found = await self._resolve(host)
+            found = await asyncio.shield(self._look_up(host))
         except ValueError:
             raise Refused from None
         return [_result(host, address, port) for address in found]
 
+    def _look_up(self, host: str) -> asyncio.Task[list[str]]:
+        task = self._running.get(host)
+        if task is None:
+            task = self._running[host] = asyncio.create_task(_listed(self._resolve(host)))
+            task.add_done_callback(lambda done: self._forget(host, done))
+        return task
+
+    def _forget(self, host: str, done: asyncio.Task[list[str]]) -> None:
+        del self._running[host]
+        if not done.cancelled():
+            done.exception()  # whoever waited has it; nobody may be left
+
     async def close(self) -> None:
         """Nothing is open."""
+
+
+async def _listed(found: Awaitable[list[str]]) -> list[str]:
+    return await found
 
 
 def _result(host: str, address: str, port: int) -> ResolveResult:

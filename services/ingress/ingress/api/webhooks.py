@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, TypeAlias
@@ -38,6 +39,7 @@ Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["webhooks:wri
 Idempotent: TypeAlias = Annotated[Once, Depends(once)]
 WebhookId: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
 Keys: TypeAlias = Annotated[Backend, Depends(backend_of)]
+_PATIENCE = 3.0  # seconds for a name
 _OWN, _ALL = 10, 100  # webhooks of one key's owner, and of everybody: each may have requests under way
 
 
@@ -175,7 +177,8 @@ async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId)
 async def _check_host(url: str) -> None:
     """Now; and once more at each request, for names are given other addresses."""
     try:
-        await addresses.resolve_public(addresses.host_of(url))
+        async with asyncio.timeout(_PATIENCE):
+            await addresses.resolve_public(addresses.host_of(url))
     except (OSError, TimeoutError):
         what = "has a host whose address can't be looked up now"
     except ValueError as error:
