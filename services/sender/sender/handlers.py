@@ -106,10 +106,10 @@ class Deliveries:
         try:
             parts = calls(content, begun)
         except UnsendableError as reason:
-            await self._ledger.settle(self._ended(job, begun, Decision("failed", str(reason))))
+            await self._ledger.settle(job, self._ended(job, begun, Decision("failed", str(reason))))
             return
         if begun.parts_done >= len(parts):  # a newer version of this program makes fewer of it
-            await self._ledger.settle(self._ended(job, begun, Decision("sent")))
+            await self._ledger.settle(job, self._ended(job, begun, Decision("sent")))
             return
         progress = Progress(begun.parts_done, len(parts))
         method, params = parts[progress.part]
@@ -122,7 +122,7 @@ class Deliveries:
         ended = time.monotonic()
         self._trips.add(ended - started, now=ended)
         decision = await self._decide(failure, access, begun, supply)
-        await self._ledger.settle(self._ended(job, begun, decision, _message_ids(result), progress))
+        await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:
             await self._desk.learn(supply, result)
 
@@ -145,7 +145,7 @@ class Deliveries:
     async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
         begun = await self._ledger.begin(job)
         if begun is not None:
-            await self._ledger.settle(self._ended(job, begun, decision))
+            await self._ledger.settle(job, self._ended(job, begun, decision))
 
     def _ended(
         self,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common.batch import Batch
 from common.dbclock import DatabaseClock
 from common.errors import StoreUnavailable
 from common.ids import ChatId
@@ -22,17 +21,14 @@ from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked
-from common.telemetry.redact import describe
 from common.window import RoundTrips, free_at
 
+from sender.journal import Journal, Key
 from sender.rules import revising
 from sender.rules.head_start import HeadStart
 from sender.rules.revising import Verdict
 
-_GATHER = 0.004  # seconds
-_AGAIN = 0.5  # seconds between attempts to write an outcome
 _REMEMBERED = 100  # contents of edits, which never change
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +58,32 @@ class Revisions:
         self._api = api
         self._registry = registry
         self._clock = clock
-        self._owner = owner
         self._trips = trips
         self._head_start = HeadStart()
         self._contents: dict[int, dict[str, Any]] = {}
-        self._intents = Batch(self._begin, gather=_GATHER)
-        self._outcomes = Batch(self._settle, gather=_GATHER)
-        self._unused = Batch(self._give_back, gather=_GATHER)
+        self._items = _Items(pool, clock, owner)
 
     async def __call__(self, job: ReviseMessage) -> None:
         """A stale job gives its slot back: its row says what is true."""
         access = await self._registry.access(job.bot_id)
         await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
         asked = time.monotonic()
-        item = await self._intents.submit(job)
+        item = await self._items.begin(job)
         self._head_start.add(time.monotonic() - asked)
         if item is None:
-            await self._unused.submit(job)
             return
-        content = await self._content(item)
+        try:
+            content = await self._content(item)
+        except StoreUnavailable:
+            await self._items.withdraw(job)
+            raise
         verdict = revising.before(item, content)
         if verdict is not None:
-            await self._write(_Ended(job, item, verdict, self._clock.now()))
+            await self._items.settle(job, _Ended(job, item, verdict, self._clock.now()))
             return
         await self._clock.sleep_until(job.slot_at)
         verdict = await self._call(access, content, item)
-        await self._write(_Ended(job, item, verdict, free_at(self._clock.latest(), self._trips.floor)))
+        await self._items.settle(job, _Ended(job, item, verdict, free_at(self._clock.latest(), self._trips.floor)))
 
     async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem) -> Verdict:
         method, params = revising.call(content, item)
@@ -99,7 +95,8 @@ class Revisions:
         ended = time.monotonic()
         self._trips.add(ended - started, now=ended)
         if isinstance(error, TokenRevoked):
-            await self._registry.revoked(access)
+            with suppress(StoreUnavailable):  # noted at the next attempt; this one's end must be written in any case
+                await self._registry.revoked(access)
         return revising.after(error, item)
 
     async def _content(self, item: BegunItem) -> dict[str, Any]:
@@ -114,37 +111,31 @@ class Revisions:
             self._contents[item.revision_id] = found
         return found
 
-    async def _write(self, ended: _Ended) -> None:
-        """Until it is written: this process alone knows how the attempt ended."""
-        while True:
-            try:
-                await self._outcomes.submit(ended)
-            except StoreUnavailable as error:
-                _log.warning("an outcome waits", extra={"item_id": ended.item.item_id, "error": describe(error)})
-                await asyncio.sleep(_AGAIN)
-            else:
-                return
 
-    async def _begin(self, jobs: list[ReviseMessage]) -> list[BegunItem | None]:
-        async with self._pool.transaction("intents") as tx:
-            rows = await revision_items.begin(tx, [(job.item_id, job.slot_at) for job in jobs], self._owner)
-        begun = {row.item_id: row for row in rows}
-        return [begun.pop(job.item_id, None) for job in jobs]  # a job that came twice is begun once
+class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
+    """The rows are items of revisions."""
 
-    async def _give_back(self, jobs: list[ReviseMessage]) -> list[None]:
-        now = self._clock.now()
-        async with self._pool.transaction("slots back") as tx:
-            used = await revision_items.sending(tx, [job.item_id for job in jobs])  # by the same job's other copy
-            await slots.release(tx, [_used(job, now) for job in jobs if job.item_id not in used])
-        return [None] * len(jobs)
+    def _row(self, job: ReviseMessage) -> int:
+        return job.item_id
 
-    async def _settle(self, batch: list[_Ended]) -> list[None]:
-        async with self._pool.transaction("outcomes") as tx:
-            await revision_items.settle(tx, [_outcome(ended) for ended in batch])
-            await slots.release(tx, [_used(ended.job, ended.free_at) for ended in batch])
-            for ended in batch:
-                await _consequences(tx, ended)
-        return [None] * len(batch)
+    async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunItem]:
+        return {row.item_id: row for row in await revision_items.begin(tx, keys, self.owner)}
+
+    async def _drop(self, tx: Tx, keys: Sequence[Key]) -> set[int]:
+        return await revision_items.drop(tx, keys)
+
+    async def _take_back(self, tx: Tx, keys: Sequence[Key]) -> None:
+        await revision_items.withdraw(tx, keys, self.owner)
+
+    async def _write_outcomes(self, tx: Tx, batch: Sequence[_Ended]) -> None:
+        written = await revision_items.settle(tx, [_outcome(ended) for ended in batch])
+        own = [ended for ended in batch if ended.item.item_id in written]
+        await slots.release(tx, [_used(ended.job, ended.free_at) for ended in own])
+        for ended in batch:
+            await _consequences(tx, ended)
+
+    def _unused_slots(self, job: ReviseMessage, free_at: datetime) -> Used:
+        return _used(job, free_at, items=0)
 
 
 async def _consequences(tx: Tx, ended: _Ended) -> None:
@@ -162,8 +153,8 @@ async def _consequences(tx: Tx, ended: _Ended) -> None:
 
 def _outcome(ended: _Ended) -> ItemOutcome:
     verdict = ended.verdict
-    return ItemOutcome(ended.item.item_id, verdict.state, verdict.reason, verdict.delay)
+    return ItemOutcome(ended.item.item_id, ended.job.slot_at, verdict.state, verdict.reason, verdict.delay)
 
 
-def _used(job: ReviseMessage, free: datetime) -> Used:
-    return Used(job.item_id, job.group_id, job.bot_id, [job.slot], free)
+def _used(job: ReviseMessage, free: datetime, *, items: int = 1) -> Used:
+    return Used(job.item_id, job.group_id, job.bot_id, [job.slot], free, items)

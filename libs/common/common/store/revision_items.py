@@ -19,9 +19,10 @@ _CHUNK = 5000  # rows a statement
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """How one attempt ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`."""
 
     item_id: int
+    slot_at: datetime
     state: str
     reason: str | None = None
     delay: timedelta = timedelta()
@@ -96,26 +97,49 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [BegunItem(**dict(row)) for row in rows]
 
 
-async def sending(tx: Tx, item_ids: Sequence[int]) -> set[int]:
-    """Which of them are at Telegram."""
+async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
+    """Intents whose commit was in doubt: whoever asked for them was told of an error and called nobody."""
+    await tx.execute(
+        """UPDATE revision_items i SET state = 'slotted', owner = NULL, attempts = i.attempts - 1
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'sending' AND i.owner = $3""",
+        [item_id for item_id, _ in jobs],
+        [slot_at for _, slot_at in jobs],
+        owner,
+    )
+
+
+async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
+    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
+    ids = [item_id for item_id, _ in jobs]
+    await tx.execute(
+        """UPDATE revision_items i SET state = 'pending', slot_at = NULL
+           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'""",
+        ids,
+        [slot_at for _, slot_at in jobs],
+    )
     rows = await tx.fetch(
-        "SELECT item_id FROM revision_items WHERE item_id = ANY($1::bigint[]) AND state = 'sending'", list(item_ids)
+        "SELECT item_id FROM revision_items WHERE item_id = ANY($1::bigint[]) AND state IN ('slotted', 'sending')", ids
     )
     return {row["item_id"] for row in rows}
 
 
-async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> None:
-    """Each exactly once: a row that is not `sending` any more stays as it is."""
-    await tx.execute(
+async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
+    """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
+    rows = await tx.fetch(
         """UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
                not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[]) AS o (item_id, state, reason, delay)
-           WHERE i.item_id = o.item_id AND i.state = 'sending'""",
+           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[])
+               AS o (item_id, state, reason, delay, slot_at)
+           WHERE i.item_id = o.item_id AND i.slot_at = o.slot_at AND i.state = 'sending' RETURNING i.item_id""",
         [o.item_id for o in outcomes],
         [o.state for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
+        [o.slot_at for o in outcomes],
     )
+    return {row["item_id"] for row in rows}
 
 
 async def unslot(tx: Tx, late: timedelta) -> int:

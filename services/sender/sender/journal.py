@@ -1,0 +1,155 @@
+"""Intents and outcomes of this process, in batches: one transaction for what came within a few milliseconds.
+
+The same for sends and for what is done to them later; a subclass says which rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Generic, TypeAlias, TypeVar
+
+from common.batch import Batch
+from common.dbclock import DatabaseClock
+from common.errors import StoreUnavailable
+from common.jobs import ReviseMessage, SendFinalMessage
+from common.store import slots
+from common.store.pool import Pool, Tx
+from common.store.slots import Used
+from common.telemetry.redact import describe
+
+_GATHER = 0.004  # seconds
+_AGAIN = 0.5  # seconds between attempts to write an outcome
+_log = logging.getLogger(__name__)
+
+JobT = TypeVar("JobT", bound=SendFinalMessage | ReviseMessage)
+BegunT = TypeVar("BegunT")
+EndedT = TypeVar("EndedT")
+Key: TypeAlias = tuple[int, datetime]  # the row, and the slot that it had when the job was published
+
+
+class Journal(ABC, Generic[JobT, BegunT, EndedT]):
+    """One a process, named by `owner`: while it beats, what it has begun is not touched by others."""
+
+    def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
+        self._pool = pool
+        self._clock = clock
+        self.owner = owner
+        self._intents = Batch(self._begin, gather=_GATHER)
+        self._outcomes = Batch(self._settle, gather=_GATHER)
+        self._unused = Batch(self._give_back, gather=_GATHER)
+        self._withdrawals = Batch(self._withdraw, gather=_GATHER)
+        self._hands = Counter[Key]()  # copies of each job in this process
+        self._doubted = set[Key]()
+
+    @abstractmethod
+    def _row(self, job: JobT) -> int:
+        """Its number."""
+
+    @abstractmethod
+    async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunT]:
+        """By row: those that still have this very slot."""
+
+    @abstractmethod
+    async def _drop(self, tx: Tx, keys: Sequence[Key]) -> set[int]:
+        """Stale jobs; which of the rows another copy or a later job has in hand."""
+
+    @abstractmethod
+    async def _take_back(self, tx: Tx, keys: Sequence[Key]) -> None:
+        """Intents of this owner after which nothing was sent."""
+
+    @abstractmethod
+    async def _write_outcomes(self, tx: Tx, batch: Sequence[EndedT]) -> None:
+        """With what follows from them."""
+
+    @abstractmethod
+    def _unused_slots(self, job: JobT, free_at: datetime) -> Used:
+        """Given back without a call."""
+
+    async def begin(self, job: JobT) -> BegunT | None:
+        """None for a stale job: its slot is given back, its row says what is true."""
+        key, begun = self._key(job), None
+        self._hands[key] += 1
+        try:
+            begun = await self._intents.submit(job)
+            if begun is None:
+                await self.give_back(job)
+        except StoreUnavailable:
+            self._doubted.add(key)
+            raise
+        finally:
+            if begun is None:
+                await self._let_go(job)
+        return begun
+
+    async def give_back(self, job: JobT) -> None:
+        """Nothing was begun: its slot is free for others."""
+        await self._unused.submit(job)
+
+    async def withdraw(self, job: JobT) -> None:
+        """Nothing was sent of what this process has begun."""
+        self._doubted.add(self._key(job))
+        await self._let_go(job)
+
+    async def settle(self, job: JobT, ended: EndedT) -> None:
+        """Until it is written: this process alone knows how the attempt ended."""
+        while True:
+            try:
+                await self._outcomes.submit(ended)
+            except StoreUnavailable as error:
+                _log.warning("an outcome waits", extra={"row": self._row(job), "error": describe(error)})
+                await asyncio.sleep(_AGAIN)
+            else:
+                break
+        await self._let_go(job)
+
+    def _key(self, job: JobT) -> Key:
+        return self._row(job), job.slot_at
+
+    async def _let_go(self, job: JobT) -> None:
+        """The last copy of a job in hand. An intent whose commit is in doubt may be there: with an owner who lives, it
+        would stay `sending` for ever.
+        """
+        key = self._key(job)
+        self._hands[key] -= 1
+        if self._hands[key]:
+            return
+        del self._hands[key]
+        if key in self._doubted:
+            self._doubted.discard(key)
+            await self._withdraw_surely(job)
+
+    async def _withdraw_surely(self, job: JobT) -> None:
+        while True:
+            try:
+                await self._withdrawals.submit(job)
+            except StoreUnavailable:
+                await asyncio.sleep(_AGAIN)
+            else:
+                return
+
+    async def _begin(self, jobs: list[JobT]) -> list[BegunT | None]:
+        async with self._pool.transaction("intents") as tx:
+            begun = dict(await self._write_intents(tx, [self._key(job) for job in jobs]))
+        return [begun.pop(self._row(job), None) for job in jobs]  # a job that came twice is begun once
+
+    async def _give_back(self, jobs: list[JobT]) -> list[None]:
+        now = self._clock.now()
+        async with self._pool.transaction("slots back") as tx:
+            taken = await self._drop(tx, [self._key(job) for job in jobs])
+            await slots.release(tx, [self._unused_slots(job, now) for job in jobs if self._row(job) not in taken])
+        return [None] * len(jobs)
+
+    async def _withdraw(self, jobs: list[JobT]) -> list[None]:
+        async with self._pool.transaction("withdraw") as tx:
+            await self._take_back(tx, [self._key(job) for job in jobs])
+        return [None] * len(jobs)
+
+    async def _settle(self, batch: list[EndedT]) -> list[None]:
+        async with self._pool.transaction("outcomes") as tx:
+            await self._write_outcomes(tx, batch)
+        return [None] * len(batch)
