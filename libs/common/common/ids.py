@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import NewType
 
 BotId = NewType("BotId", int)
@@ -11,11 +10,6 @@ UserId = NewType("UserId", int)
 UpdateId = NewType("UpdateId", int)
 JobId = NewType("JobId", str)
 Epoch = NewType("Epoch", int)
-
-
-def new_job_id() -> JobId:
-    """Chosen by the client, so that a commit in doubt can be looked up by it."""
-    return JobId(uuid.uuid4().hex)
 
 
 def update_job_id(bot_id: BotId, update_id: int) -> JobId:

@@ -12,6 +12,7 @@ from common.dbclock import DatabaseClock
 from common.jobs import PlanBroadcast
 from common.store import broadcasts, reaping, revision_items, revisions
 from common.store.broadcasts import Targets
+from common.store.revision_items import ItemOutcome
 from common.store.revisions import Kind, Revision
 from common.testing.polling import eventually
 from common.window import RoundTrips
@@ -20,6 +21,7 @@ from sender.media import MediaDesk
 
 from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
+from .test_in_doubt import Doubtful, insisting
 
 pytestmark = pytest.mark.timeout(60)
 NEW = {"method": "editMessageText", "params": {"text": "moved, {{title}}"}}
@@ -344,3 +346,41 @@ async def test_a_job_that_comes_twice_asks_once(fleet: Fleet, brain: Direct) -> 
     revision = await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "recall"))
     assert revision.items == {"done": 10}
     assert len(await calls(fleet, "deleteMessage")) == 10
+
+
+@pytest.mark.parametrize("name", ["intents", "outcomes", "content", "slots back", "withdraw"])
+async def test_what_was_committed_in_doubt_is_revised_all_the_same(fleet: Fleet, brain: Direct, name: str) -> None:
+    """An intent that nobody knows of would stay at Telegram for ever, for its owner lives."""
+    ids = await fleet.grow(15, (await bot_ids(fleet))[0])
+    broadcast_id = await sent(fleet, ids)
+    pool: Any = fleet.db.pool
+    pool.__class__, pool.lose = Doubtful, Counter({name: 2, "intents": 2})
+    brain.handle = lambda job: insisting(fleet.handle, job)
+    revision = await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "edit", NEW))
+    assert revision.items == {"done": 15}
+    assert sorted(await texts(fleet, ids)) == sorted([f"moved, g{number}"] for number in range(15))
+
+
+async def test_a_late_answer_changes_nothing_of_the_next_attempt(fleet: Fleet, brain: Direct) -> None:
+    """The sender was taken for dead; the item has another slot and is at Telegram again."""
+    ids = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await sent(fleet, ids)
+    await fleet.sim.admin("PUT", "faults", rules=[], latency="60000-60000")
+    await revise(fleet, broadcast_id, "recall")
+
+    async def sending() -> bool:
+        async with fleet.db.transaction() as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM revision_items WHERE state = 'sending'"))
+
+    await eventually(sending, within=10)
+    for task in list(brain.tasks):
+        task.cancel()
+    async with fleet.db.transaction() as tx:
+        item = await tx.fetchrow("SELECT item_id, slot_at FROM revision_items")
+        assert item is not None
+        await tx.execute("UPDATE revision_items SET slot_at = slot_at + interval '1 s'")
+        late = ItemOutcome(item["item_id"], item["slot_at"], "failed", "late")
+        assert await revision_items.settle(tx, [late]) == set()
+        assert await tx.fetchval("SELECT state FROM revision_items") == "sending"
+        # A copy of the first job comes late too: it frees nothing that the second one holds.
+        assert await revision_items.drop(tx, [(item["item_id"], item["slot_at"])]) == {item["item_id"]}

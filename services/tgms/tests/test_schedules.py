@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from common.errors import LeaseLost
 from common.ids import BotId, ChatId
 from common.store import bots, groups, schedules
 from common.store.broadcasts import Targets
@@ -157,7 +158,8 @@ async def test_a_brain_that_lost_the_lease_does_nothing(db: Database) -> None:
     await old._renew()
     async with db.transaction() as tx:
         await tx.execute("UPDATE leases SET holder = 'another', epoch = epoch + 1")
-    await Schedules(db.pool, old)._round()
+    with pytest.raises(LeaseLost):
+        await Schedules(db.pool, old)._round()
     assert await rows(db, "schedule_runs") == await rows(db, "broadcasts") == []
 
 

@@ -5,21 +5,19 @@ come.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from datetime import timedelta
 
 from common.bus.publisher import Publisher
-from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.store import broadcasts, reaping
 from common.store.pool import Pool
-from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import rounds
 
 _INTERVAL = 1.0  # seconds
 _LATE = timedelta(seconds=5)  # after a slot: its job is lost
@@ -42,33 +40,25 @@ class Reaper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
-        while not stop.is_set():
-            if await self._leader.elected(_INTERVAL):
-                await self._round()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _INTERVAL)
+        await rounds("reaper", self._round, stop, self._leader, interval=_INTERVAL)
 
     async def _round(self) -> None:
-        try:
-            async with self._pool.transaction("reaper") as tx:
-                await self._leader.fence(tx)
-                steady = self._has_been_steady()
-                counts = {
-                    "unslotted": await reaping.unslot(tx, _LATE),
-                    "orphans": await reaping.orphans(tx, _SILENT) if steady else 0,
-                    "stuck": await reaping.stuck_slots(tx, _STUCK),
-                    "cancelled": await reaping.close_cancelled(tx),
-                    "expired": await reaping.expire(tx),
-                }
-                await reaping.forget_workers(tx, _FORGOTTEN)
-                done = await broadcasts.finish(tx)
-                unplanned = await broadcasts.start_scheduled(tx) + await broadcasts.unplanned(tx)
-            for broadcast_id in unplanned:
-                job = PlanBroadcast(broadcast_id=broadcast_id)
-                await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
-        except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
-            _log.warning("reaper waits", extra={"error": describe(error)})
-            return
+        async with self._pool.transaction("reaper") as tx:
+            await self._leader.fence(tx)
+            steady = self._has_been_steady()
+            counts = {
+                "unslotted": await reaping.unslot(tx, _LATE),
+                "orphans": await reaping.orphans(tx, _SILENT) if steady else 0,
+                "stuck": await reaping.stuck_slots(tx, _STUCK),
+                "cancelled": await reaping.close_cancelled(tx),
+                "expired": await reaping.expire(tx),
+            }
+            await reaping.forget_workers(tx, _FORGOTTEN)
+            done = await broadcasts.finish(tx)
+            unplanned = await broadcasts.start_scheduled(tx) + await broadcasts.unplanned(tx)
+        for broadcast_id in unplanned:
+            job = PlanBroadcast(broadcast_id=broadcast_id)
+            await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
         if any(counts.values()) or done:
             _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})
 

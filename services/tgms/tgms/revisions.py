@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import timedelta
 
-from common.errors import LeaseLost, StoreUnavailable
 from common.store import revision_items, revisions
 from common.store.pool import Pool
-from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import rounds
 
 _INTERVAL = 1.0  # seconds
 _CHUNK = 5000  # items planned in one transaction
@@ -30,26 +28,18 @@ class Revisions:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
-        while not stop.is_set():
-            if await self._leader.elected(_INTERVAL):
-                await self._round()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _INTERVAL)
+        await rounds("revisions", self._round, stop, self._leader, interval=_INTERVAL)
 
     async def _round(self) -> None:
-        try:
-            async with self._pool.transaction("revisions") as tx:
-                await self._leader.fence(tx)
-                counts = {
-                    "unslotted": await revision_items.unslot(tx, _LATE),
-                    "orphans": await revision_items.orphans(tx, _SILENT),
-                    "closed": await revision_items.close(tx),
-                    "too_old": await revision_items.expire(tx),
-                    "planned": sum([await revisions.plan(tx, n, limit=_CHUNK) for n in await revisions.unplanned(tx)]),
-                }
-                done = await revisions.finish(tx)
-        except (StoreUnavailable, LeaseLost) as error:
-            _log.warning("revisions wait", extra={"error": describe(error)})
-            return
+        async with self._pool.transaction("revisions") as tx:
+            await self._leader.fence(tx)
+            counts = {
+                "unslotted": await revision_items.unslot(tx, _LATE),
+                "orphans": await revision_items.orphans(tx, _SILENT),
+                "closed": await revision_items.close(tx),
+                "too_old": await revision_items.expire(tx),
+                "planned": sum([await revisions.plan(tx, n, limit=_CHUNK) for n in await revisions.unplanned(tx)]),
+            }
+            done = await revisions.finish(tx)
         if any(counts.values()) or done:
             _log.info("revised", extra={key: n for key, n in counts.items() if n} | {"done": done})

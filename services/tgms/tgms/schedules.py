@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import datetime
 
 from common.bus.publisher import envelope
 from common.cron import Cron, CronError
-from common.errors import LeaseLost, StoreUnavailable
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
@@ -17,9 +15,9 @@ from common.store import audit, broadcasts, outbox, schedules
 from common.store.audit import Entry
 from common.store.pool import Pool, Tx
 from common.store.schedules import Schedule
-from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import rounds
 from tgms.rules.occurrences import decide
 
 _INTERVAL = 1.0  # seconds
@@ -36,24 +34,17 @@ class Schedules:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
-        while not stop.is_set():
-            if await self._leader.elected(_INTERVAL):
-                await self._round()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _INTERVAL)
+        await rounds("schedules", self._round, stop, self._leader, interval=_INTERVAL)
 
     async def _round(self) -> None:
-        try:
-            async with self._pool.transaction("schedules") as tx:
-                found = await schedules.due(tx, _ROUND)
-            for schedule_id in found:
-                async with self._pool.transaction("schedule") as tx:
-                    await self._leader.fence(tx)
-                    taken = await schedules.take(tx, schedule_id)
-                    if taken is not None:
-                        await _occur(tx, *taken)
-        except (StoreUnavailable, LeaseLost) as error:
-            _log.warning("schedules wait", extra={"error": describe(error)})
+        async with self._pool.transaction("schedules") as tx:
+            found = await schedules.due(tx, _ROUND)
+        for schedule_id in found:
+            async with self._pool.transaction("schedule") as tx:
+                await self._leader.fence(tx)
+                taken = await schedules.take(tx, schedule_id)
+                if taken is not None:
+                    await _occur(tx, *taken)
 
 
 async def _occur(tx: Tx, schedule: Schedule, now: datetime) -> None:
