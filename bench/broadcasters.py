@@ -100,6 +100,15 @@ class Broadcasters:
         async with self.pool.transaction("bench") as tx:
             return Counter(await broadcasts.progress(tx, broadcast_id))
 
+    async def sent(self) -> list[int]:
+        """By broadcast, all at one moment."""
+        async with self.pool.transaction("bench") as tx:
+            rows = await tx.fetch(
+                """SELECT count(*) FILTER (WHERE state = 'sent') AS n FROM deliveries
+                   GROUP BY broadcast_id ORDER BY broadcast_id"""
+            )
+        return [row["n"] for row in rows]
+
     async def done(self, broadcast_id: int, *, within: float) -> None:
         """Waits for its end."""
         async with asyncio.timeout(within):
