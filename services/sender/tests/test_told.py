@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import groups, reaping, webhooks
+from common.store import group_states, groups, reaping, webhooks
 from common.store.events import TELL
 from common.store.groups import Note
 from common.store.webhooks import Sealed
@@ -138,7 +138,7 @@ async def test_deliveries_that_a_lost_group_ends_are_told(fleet: Fleet) -> None:
     [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
     await fleet.broadcast([group_id])
     async with fleet.db.transaction() as tx:
-        await groups.cancel_pending(tx, [group_id], "the group is lost")
+        await group_states.fail_pending(tx, [group_id], "the group is lost")
     assert await kinds(fleet) == {"broadcast.started": 1, "delivery.failed": 1}
 
 
