@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from common.store.deliveries import IN_DOUBT
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -32,21 +33,22 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
     """Sends whose owner is silent may have happened or not: `unknown`, or once more where the broadcast says so."""
     return await _count(
         tx,
-        """WITH dead AS (
+        f"""WITH settled AS (
                UPDATE deliveries d SET owner = NULL, reason = 'sender died',
                    state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
                    settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
                FROM broadcasts b
                WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
                    SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
-               RETURNING d.delivery_id, d.group_id, d.bot_id, b.items),
+               RETURNING {DELIVERY}, b.items),
            turns AS (
-               UPDATE group_turns t SET held_by = NULL, next_at = now() + dead.items * interval '1 s'
-               FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.delivery_id),
+               UPDATE group_turns t SET held_by = NULL, next_at = now() + settled.items * interval '1 s'
+               FROM settled WHERE t.group_id = settled.group_id AND t.held_by = settled.delivery_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
-               FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.delivery_id::text)
-           SELECT count(*) FROM dead""",
+               FROM settled WHERE s.bot_id = settled.bot_id AND s.held_by = settled.delivery_id::text),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         silent,
     )
 
@@ -72,14 +74,15 @@ async def close_cancelled(tx: Tx) -> int:
     """Rows of cancelled broadcasts that are not at Telegram, a chunk of them."""
     return await _count(
         tx,
-        """WITH closed AS (
-               UPDATE deliveries SET settled_at = now(),
-                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
-               WHERE delivery_id IN (
-                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state = 'cancelled' AND d.state IN ('pending', 'slotted') LIMIT $1)
-               AND state IN ('pending', 'slotted') RETURNING 1)
-           SELECT count(*) FROM closed""",
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
+               WHERE d.delivery_id IN (
+                   SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1)
+               AND d.state IN ('pending', 'slotted') RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
         list(IN_DOUBT),
     )
@@ -89,15 +92,16 @@ async def expire(tx: Tx) -> int:
     """Rows whose broadcast's time to live is over, a chunk of them; a message that has begun is said to its end."""
     return await _count(
         tx,
-        """WITH closed AS (
-               UPDATE deliveries SET settled_at = now(),
-                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
-               WHERE delivery_id IN (
-                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending'
-                       AND d.parts_done = 0 LIMIT $1)
-               AND state = 'pending' RETURNING 1)
-           SELECT count(*) FROM closed""",
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
+               WHERE d.delivery_id IN (
+                   SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
+                       AND o.parts_done = 0 LIMIT $1)
+               AND d.state = 'pending' RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
         list(IN_DOUBT),
     )

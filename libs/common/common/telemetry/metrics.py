@@ -33,3 +33,4 @@ OUTBOX_AGE_SECONDS = Gauge("muster_outbox_oldest_seconds", "Age of the oldest du
 OUTBOX_RELAYED = Counter("muster_outbox_relayed", "Outbox rows published.")
 LEADER = Gauge("muster_tgms_leader", "1 where this process holds the lease.")
 REPLIES = Counter("muster_dm_replies", "Replies to private messages, by how they ended.", ["outcome"])
+WEBHOOK_REQUESTS = Counter("muster_webhook_requests", "Requests to webhooks, by what became of them.", ["outcome"])

@@ -12,18 +12,26 @@ import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
     bots,
+    broadcasts,
     dead_letters,
+    deliveries,
     dialogues,
+    events,
+    groups,
     inbox,
     leases,
     outbox,
     quarantine,
+    reaping,
     replies,
     revision_items,
     revisions,
     schedules,
     users,
+    webhook_messages,
 )
+from common.store.deliveries import Outcome
+from common.store.groups import Note
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
 from common.testing.builders import make_envelope, make_person, make_reply
@@ -64,6 +72,15 @@ INSERT INTO schedules (name, cron, timezone, content, next_at)
     SELECT 's' || n, '* * * * *', 'UTC', '{{}}', now() + n * interval '1 minute' FROM generate_series(1, 2000) n;
 INSERT INTO schedule_runs (schedule_id, due_at) SELECT n % 200 + 1, now() - n * interval '1 minute'
     FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, enabled, wants_until)
+    SELECT 'https://a.shop.com/', '{{delivery.failed,delivery.sent}}', 'x', 'k1', 'key:k', n % 500 = 7,
+           CASE WHEN n % 500 = 7 THEN 'infinity' ELSE now() END FROM generate_series(1, 2000) n;
+INSERT INTO events (kind, bot_ids, data, at)
+    SELECT 'delivery.failed', '{{1}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhook_messages (webhook_id, kind, event_ids, state, created_at)
+    SELECT n % 2000 + 1, 'delivery.failed', ARRAY[n], CASE n % 100 WHEN 6 THEN 'pending' ELSE 'delivered' END,
+           now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhook_waiting SELECT 7, n FROM generate_series(1, {ROWS}) n;
 INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
 ANALYZE;
 """  # noqa: S608 (our own numbers)
@@ -170,6 +187,26 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
     "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
     "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),
+    "sends settled, and told": (
+        lambda tx: deliveries.settle(tx, [Outcome(7, "failed")]),
+        {"webhooks_wanting"},
+    ),
+    "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
+    "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
+    "broadcasts that are over": (broadcasts.finish, {"broadcasts_open", "webhooks_wanting"}),
+    "groups noted": (lambda tx: groups.note(tx, [Note(7, failed=True)]), {"groups_pkey", "webhooks_wanting"}),
+    "requests to webhooks": (
+        lambda tx: webhook_messages.claim(tx, {7: 1}, turns=4, hold=DAY),
+        {"webhook_messages_due", "events_pkey"},
+    ),
+    "events with company": (webhook_messages.gather, {"webhook_waiting_pkey"}),
+    "requests listed": (
+        lambda tx: webhook_messages.page(tx, 7, state=None, before_id=99, limit=9),
+        {"webhook_messages_webhook"},
+    ),
+    "events since": (lambda tx: webhook_messages.replay_since(tx, 7, datetime.now(UTC) - DAY / 24), {"events_at"}),
+    "an event again": (lambda tx: webhook_messages.replay_one(tx, 7, 7), {"events_pkey"}),
+    "events pruned": (lambda tx: events.prune(tx, 13 * DAY), {"events_at", "webhook_messages_created_at"}),
     "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
     "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
 }
