@@ -20,14 +20,14 @@ LISTENERS = """
 INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, wants_until)
     SELECT 'https://a.shop.com/', '{delivery.failed}', 'x', 'k1', 'key:k', now() FROM generate_series(1, 2000) n;
 """
-FILLED = f"""{LISTENERS}
+FILLED = """
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
 INSERT INTO groups (bot_id, chat_id, title, tags)
     SELECT n % 20 + 1, -n, 'g' || n, ARRAY['t' || n % 500] FROM generate_series(1, 20000) n;
 INSERT INTO group_turns (group_id) SELECT group_id FROM groups;
 INSERT INTO bot_chats (bot_id, chat_id, status, at, update_id)
     SELECT n % 20 + 1, -n, 'in', now(), n FROM generate_series(1, 20000) n;
-INSERT INTO broadcasts (state, content) SELECT CASE WHEN n > 498 THEN 'running' ELSE 'done' END, '{{}}'
+INSERT INTO broadcasts (state, content) SELECT CASE WHEN n > 498 THEN 'running' ELSE 'done' END, '{}'
     FROM generate_series(1, 500) n;
 INSERT INTO deliveries (broadcast_id, group_id, bot_id, state)
     SELECT b, g, 1, CASE WHEN b > 498 THEN 'pending' ELSE 'sent' END
@@ -65,7 +65,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 @pytest.fixture
 async def fleet(db: Database) -> AsyncIterator[Tx]:
     async with db.transaction() as tx:
-        await tx.execute(FILLED)
+        await tx.execute(LISTENERS + FILLED)
         yield tx
 
 
