@@ -72,7 +72,7 @@ async def take(tx: Tx, bot_id: BotId, count: int, holder: str) -> list[Turn]:
         """UPDATE bot_slots s SET held_by = $3, held_at = clock_timestamp() FROM (
                SELECT f.bot_id, f.slot FROM bot_slots f JOIN bots b USING (bot_id)
                WHERE f.bot_id = $1 AND f.held_by IS NULL
-                   AND f.slot <= CASE WHEN b.flood_until > clock_timestamp() THEN 1
+                   AND f.slot <= CASE WHEN b.flood_until > now() THEN 1
                                       ELSE rate_for(b.per_second, b.learned, b.learned_at, now()) END
                ORDER BY f.free_at LIMIT $2 FOR UPDATE OF f SKIP LOCKED) free
            WHERE s.bot_id = free.bot_id AND s.slot = free.slot RETURNING s.slot, s.free_at""",
