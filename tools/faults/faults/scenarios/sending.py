@@ -23,7 +23,7 @@ CALM, STORM = 8.0, 20.0  # seconds
 SEVERAL, CHATS = 10.0, 3  # seconds that the chats of one bot are refused for, and how many of them: its flood
 HALF = 7.0  # seconds after it in which the rate is measured
 MOST_AFTER = 17.0  # sends a second then: half of thirty, and a bit for where the measured time begins
-RECOVERED = 260.0  # seconds after it, when all of the rate is back
+RECOVERED = 260.0  # seconds of the database's time, when all of the rate is back
 SHARE = 0.9  # of their rate that bots keep while others are flooded (F11)
 OUTCOMES = (
     "http_500", "http_502_html", "timeout_before", "timeout_after", "cut", "garbage", "sent_deleted", "unknown_fields",
@@ -167,7 +167,7 @@ async def _judge_rates(this: Round, campaign: Campaign, calm: list[int], spans: 
 
 
 async def _judge_recovery(this: Round, campaign: Campaign, bot: int, spans: list[tuple[float, float]]) -> None:
-    """Half of the rate after the stop, and all of it when four minutes have passed; a quick run moves them."""
+    """Half of the rate after the stop, and all of it when four minutes have passed, which are moved in the database."""
     (calm, length), (began, _) = spans
     arrivals = [each for each in await campaign.arrivals() if each.bot_id == bot]
     refused = [each.at for each in arrivals if each.retry_after is not None and each.at >= began]
@@ -175,10 +175,7 @@ async def _judge_recovery(this: Round, campaign: Campaign, bot: int, spans: list
     back = max(refused, default=began) + SEVERAL
     before = rates_between(arrivals, calm, calm + length)[bot]
     half = rates_between(arrivals, back, back + HALF)[bot]
-    if this.trials > 1:
-        await asyncio.sleep(max(0.0, back + RECOVERED - time.time()))
-    else:
-        await evidence.age_floods(this.pool, [bot], RECOVERED)
+    await evidence.age_floods(this.pool, [bot], RECOVERED)
     start = time.time() + 1
     await asyncio.sleep(1 + CALM)
     again = rates_between(await campaign.arrivals(), start, start + CALM)[bot]
