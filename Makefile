@@ -87,7 +87,7 @@ faults-sigterm-sender: ## SIGTERM of a sender in mid-broadcast, Telegram quick a
 faults-kill-tgms: ## kill -9 of the leader in mid-broadcast
 faults-broker-restart: ## RabbitMQ killed or stopped in mid-broadcast
 faults-postgres-restart: ## PostgreSQL killed or stopped in mid-broadcast
-faults-flood-storm: ## 429s for one bot and for chats
+faults-flood-storm: ## 429s for one bot, for several chats at once and for two
 faults-send-outcomes: ## every end that a send can have, a tenth each
 faults-mix: ## all of it at random
 

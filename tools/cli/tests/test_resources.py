@@ -143,6 +143,10 @@ async def test_bots(world: World) -> None:
     shown = await world.operator.muster("bots", "show", "111111")
     assert re.search(r"username +@bot111111", shown.out)
     assert (await world.operator.muster("bots", "show", "5")).code == 1
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET learned = 15, learned_at = now() + interval '1 min'")
+    assert "15 of 30" in (await world.operator.muster("bots", "list")).out
+    assert re.search(r"sends a second +15 of 30", (await world.operator.muster("bots", "show", "111111")).out)
 
 
 async def test_a_new_key_is_printed_once_and_alone(world: World) -> None:

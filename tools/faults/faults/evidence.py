@@ -1,4 +1,6 @@
-"""The database's side of a run. The one place of the battery with SQL: it reads what no service needs to read."""
+"""The database's side of a run. The one place of the battery with SQL: it reads what no service needs to read, and
+lets time pass.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,16 @@ async def gather(pool: Pool, bots: Sequence[int], since: datetime) -> Rows:
         dead_letters=dead,
         outbox=outbox,
     )
+
+
+async def age_floods(pool: Pool, bots: Sequence[int], seconds: float) -> None:
+    """As if so much more time had passed since their floods: the rate comes back by the database's clock alone."""
+    async with pool.transaction("age floods") as tx:
+        await tx.execute(
+            "UPDATE bots SET learned_at = learned_at - make_interval(secs => $2) WHERE bot_id = ANY($1::bigint[])",
+            bots,
+            seconds,
+        )
 
 
 async def now(pool: Pool) -> datetime:

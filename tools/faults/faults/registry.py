@@ -81,7 +81,17 @@ FAULTS: tuple[Fault, ...] = (
         rate=5,
         people=20,
     ),
-    Fault("flood-storm", "F11", "429s for one bot and for chats", "storms", 1, 20, sending.storm, rate=5, people=20),
+    Fault(
+        "flood-storm",
+        "F11",
+        "429s for one bot, for several chats at once and for two",
+        "storms",
+        1,
+        20,
+        sending.storm,
+        rate=5,
+        people=20,
+    ),
     Fault(
         "send-outcomes",
         "F10",

@@ -80,7 +80,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     """
     rows = await tx.fetch(
         """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
-               least(b.items, bots.per_second) AS slots
+               least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
            FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (

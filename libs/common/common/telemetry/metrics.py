@@ -27,6 +27,7 @@ FLOOD_WAIT_SECONDS = Histogram(
     ["scope"],
     buckets=(1, 2, 5, 10, 30, 60, 300, 3600),
 )
+BOT_FLOODS = Counter("muster_bot_floods", "Times a bot was stopped by 429s and its rate halved.")
 ACQUIRE_SECONDS = Histogram("muster_store_acquire_seconds", "Wait for a database connection.", buckets=_FAST)
 OUTBOX_PENDING = Gauge("muster_outbox_pending", "Outbox rows that are due and not published.")
 OUTBOX_AGE_SECONDS = Gauge("muster_outbox_oldest_seconds", "Age of the oldest due outbox row.")
