@@ -13,12 +13,12 @@ from typing import Any
 
 import aiohttp
 from common.bus.publisher import Publisher
-from common.ids import BotId, ChatId, JobId
+from common.ids import BotId, JobId
 from common.jobs import PlanBroadcast
 from common.keys import KeyRing, WebhookSecrets
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Bot
-from common.store import bots, broadcasts, groups
+from common.store import bots, broadcasts
 from common.store.broadcasts import Targets
 from common.store.pool import Pool
 from common.telegram.secrets import TokenVault
@@ -31,8 +31,6 @@ from stack.system import WEBHOOK_PATH
 
 from bench.stage import ROOT, Stage, answers, free_port
 from bench.usage import cpu_seconds
-
-PER_SECOND = 30  # Telegram's for a bot
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ class Broadcasters:
     publisher: Publisher
     pids: Mapping[str, Sequence[int]]
     groups: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # by bot
+    chats: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # the same at Telegram
     tokens: dict[int, str] = field(default_factory=dict, repr=False)
 
     async def admin(self, method: str, path: str, **body: Any) -> Any:
@@ -198,8 +197,16 @@ async def _populate(this: Broadcasters, vault: TokenVault) -> None:
         members = [{"id": bot_id, "status": "administrator"}]
         answer = await this.admin("POST", "chats", count=max(1, this.shape.sends), title="Group", bots=members)
         chats = answer["chats"][: this.shape.sends]
+        this.chats[bot_id] = [chat["id"] for chat in chats]
         async with this.pool.transaction("bench") as tx:
             await bots.save(tx, Bot(bot_id, made["username"], "Muster", sealed, key))
-            for chat in chats:
-                register = groups.register(tx, bot_id, ChatId(chat["id"]), title=chat["title"], kind="supergroup")
-                this.groups[bot_id].append(await register)
+            rows = await tx.fetch(
+                """INSERT INTO groups (bot_id, chat_id, title, kind)
+                   SELECT $1, n.chat_id, n.title, 'supergroup'
+                   FROM unnest($2::bigint[], $3::text[]) AS n (chat_id, title)
+                   RETURNING group_id""",
+                bot_id,
+                this.chats[bot_id],
+                [chat["title"] for chat in chats],
+            )
+        this.groups[bot_id] = [row["group_id"] for row in rows]
