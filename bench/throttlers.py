@@ -1,7 +1,7 @@
 """Who takes part in the pacing bench: Muster, and libraries that throttle inside the bot's own process.
 
-python-telegram-bot's limiter is measured with its own Bot, as its users run it: aiogram has none, and this one is no part
-of it.
+python-telegram-bot's limiter is measured with its own Bot, as its users run it: aiogram has no limiter, and this one is
+no part of it.
 """
 
 from __future__ import annotations
