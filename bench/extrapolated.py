@@ -115,7 +115,8 @@ def tell(found: Slice) -> None:
         f"after {planned.seconds:.1f} s of planning"
     )
     if found.busy > 0.9 * (os.cpu_count() or 1):
-        print(f"bound by the machine: {found.busy:.1f} of its {os.cpu_count()} cores were busy")
+        ours = sum(found.cores.values())
+        print(f"bound by the machine: {found.busy:.1f} of its {os.cpu_count()} cores were busy, {ours:.1f} with this")
     elif found.cores["telegram"] > 0.8:
         print(f"bound by the simulated Telegram: {found.cores['telegram']:.2f} of the one core that it can use")
     print()

@@ -29,6 +29,7 @@ class Case:
     cpu: Mapping[str, float]  # µs a send, by part
     simulator: float  # of the one core that it can use
     machine: float  # of all cores, whoever used them
+    ours: float  # of all cores, what is in `cpu`
 
     @property
     def worst(self) -> float:
@@ -56,7 +57,7 @@ class Case:
         if self.simulator > _SIMULATOR_FULL:
             return f"; bound by the simulated Telegram, {self.simulator:.0%} of its core"
         if self.machine > _MACHINE_FULL:
-            return f"; bound by the machine, {self.machine:.0%} of its cores busy"
+            return f"; bound by the machine, {self.machine:.0%} of its cores busy, {self.ours:.0%} with this"
         return ""
 
 

@@ -72,7 +72,8 @@ async def _measure(this: Stage, who: str, shape: Shape, options: argparse.Namesp
         before, busy, begun = sender.cpu(), busy_seconds(), time.monotonic()
         await _send(sender, _patience(who, options), options.replies)
         lasted = time.monotonic() - begun
-        machine = (busy_seconds() - busy) / lasted / (os.cpu_count() or 1)
+        cores = lasted * (os.cpu_count() or 1)  # in seconds of CPU
+        machine = (busy_seconds() - busy) / cores
         used = {part: seconds - before[part] for part, seconds in sender.cpu().items()}
         calls = [call for call in fleet.calls()[skip:] if call["method"] == "sendMessage"]
         expected = sum(len(chats[errand.to]) for chats in fleet.chats.values()) * errand.each
@@ -89,6 +90,7 @@ async def _measure(this: Stage, who: str, shape: Shape, options: argparse.Namesp
         {part: 1e6 * seconds / max(1, len(to_groups)) for part, seconds in used.items()},
         used["telegram"] / lasted,
         machine,
+        sum(used.values()) / cores,
     )
 
 
