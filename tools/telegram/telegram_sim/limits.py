@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 MODES = frozenset({"off", "strict", "penalty"})
-SWEEP_AT = 50_000  # windows, after which the empty ones are dropped
+SWEEP_AT = 50_000  # windows at least, after which the empty ones are dropped
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Limiter:
     def __init__(self, settings: LimitSettings) -> None:
         self.settings = settings
         self.windows: dict[Hashable, SlidingWindow] = {}
+        self.sweep_at = SWEEP_AT
 
     def admit(self, send: Send, *, now: float) -> int:
         """0 when the send passes and is counted, else the retry_after to answer."""
@@ -107,8 +108,9 @@ class Limiter:
     def window(self, key: Hashable, span: float, *, now: float) -> SlidingWindow:
         """The window of a lane; many idle ones are swept on the way."""
         if key not in self.windows:
-            if len(self.windows) >= SWEEP_AT:
+            if len(self.windows) >= self.sweep_at:
                 self.windows = {name: window for name, window in self.windows.items() if not window.idle(now)}
+                self.sweep_at = max(SWEEP_AT, 2 * len(self.windows))  # or a large fleet's would be swept at each send
             self.windows[key] = SlidingWindow(span)
         return self.windows[key]
 

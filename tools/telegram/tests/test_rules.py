@@ -98,6 +98,21 @@ def test_strict_limits_are_sliding_windows() -> None:
     assert limiter.admit(Send(1, 100), now=2.92) == 0
 
 
+def test_windows_in_use_are_not_swept_at_each_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegram_sim.limits.SWEEP_AT", 100)
+    limiter = Limiter(LimitSettings("strict", per_bot=1000))
+    sweeps = 0
+    for chat in range(1, 400):
+        before = limiter.windows
+        assert limiter.admit(Send(1, -chat), now=0.0) == 0
+        sweeps += limiter.windows is not before
+    assert sweeps <= 4, "each time twice as many"
+    assert limiter.admit(Send(1, -400), now=100.0) == 0
+    for chat in range(401, 900):
+        limiter.admit(Send(1, -chat), now=100.0 + chat)
+    assert len(limiter.windows) < 900, "idle ones still go"
+
+
 def test_a_group_takes_twenty_a_minute_and_an_album_counts_each_item() -> None:
     limiter = Limiter(LimitSettings("strict"))
     assert [limiter.admit(Send(1, -5), now=2.0 * n) for n in range(20)] == [0] * 20

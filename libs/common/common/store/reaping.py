@@ -1,4 +1,8 @@
-"""What is left by processes that are gone: jobs that nobody took, sends whose sender died, rows of ended broadcasts."""
+"""What is left by processes that are gone: jobs that nobody took, sends whose sender died, rows of ended broadcasts.
+
+A row that somebody has locked is in good hands: it is passed over, for waiting while rows of one's own are locked ends
+in deadlocks with those who have work.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,10 @@ async def unslot(tx: Tx, late: timedelta) -> int:
         tx,
         """WITH lost AS (
                UPDATE deliveries SET state = 'pending', slot_at = NULL
-               WHERE state = 'slotted' AND slot_at < now() - $1::interval RETURNING delivery_id, group_id, bot_id),
+               WHERE delivery_id IN (
+                   SELECT delivery_id FROM deliveries
+                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED)
+               AND state = 'slotted' RETURNING delivery_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
                lost.delivery_id),
@@ -38,9 +45,11 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                    state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
                    settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
                FROM broadcasts b
-               WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
-                   SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
-               RETURNING {DELIVERY}, b.items),
+               WHERE b.broadcast_id = d.broadcast_id AND d.delivery_id IN (
+                   SELECT s.delivery_id FROM deliveries s WHERE s.state = 'sending' AND NOT EXISTS (
+                       SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
+                   FOR UPDATE OF s SKIP LOCKED)
+               AND d.state = 'sending' RETURNING {DELIVERY}, b.items),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + settled.items * interval '1 s'
                FROM settled WHERE t.group_id = settled.group_id AND t.held_by = settled.delivery_id),
@@ -79,7 +88,8 @@ async def close_cancelled(tx: Tx) -> int:
                    state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
                WHERE d.delivery_id IN (
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1)
+                   WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1
+                   FOR UPDATE OF o SKIP LOCKED)
                AND d.state IN ('pending', 'slotted') RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
@@ -98,7 +108,7 @@ async def expire(tx: Tx) -> int:
                WHERE d.delivery_id IN (
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
-                       AND o.parts_done = 0 LIMIT $1)
+                       AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED)
                AND d.state = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
