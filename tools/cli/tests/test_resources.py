@@ -200,3 +200,26 @@ async def test_the_audit_says_who_changed_what(world: World) -> None:
     assert "broadcast.pause  broadcast:1" in re.sub(r"  +", "  ", row)
     assert "state: running → paused" in row
     assert (await world.operator.muster("audit", "--json")).lines[0]["action"] == "broadcast.pause"
+
+
+async def test_the_audit_is_searched(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    for verb in ("pause", "resume"):
+        await world.operator.muster("broadcasts", verb, "1")
+    words = ("audit", "--kind", "broadcast", "--id", "1", "--action", "broadcast.pause", "--since", "1h", "--json")
+    assert [row["action"] for row in (await world.operator.muster(*words)).lines] == ["broadcast.pause"]
+    own = world.operator.environment["MUSTER_API_KEY"].split("_")[2]
+    by_key = await world.operator.muster("audit", "--key", own, "--kind", "broadcast", "--json")
+    assert [row["action"] for row in by_key.lines] == ["broadcast.resume", "broadcast.pause"]
+    none = await world.operator.muster("audit", "--until", "1h")
+    assert (none.code, none.out) == (0, "")
+    assert "No change fits" in none.err
+    refused = await world.operator.muster("audit", "--kind", "No Kind")
+    assert (refused.code, "422" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("words", [["--id", "7"], ["--since", "+1h"], ["--since", "yesterday"], ["--until", ""]])
+async def test_searches_that_make_no_sense(alone: Operator, words: list[str]) -> None:
+    done = await alone.muster("audit", *words)
+    assert (done.code, done.out) == (2, "")

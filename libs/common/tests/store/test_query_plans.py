@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
+    audit,
     bots,
     dead_letters,
     dialogues,
@@ -24,6 +25,7 @@ from common.store import (
     schedules,
     users,
 )
+from common.store.audit import Filter
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
 from common.testing.builders import make_envelope, make_person, make_reply
@@ -64,6 +66,12 @@ INSERT INTO schedules (name, cron, timezone, content, next_at)
     SELECT 's' || n, '* * * * *', 'UTC', '{{}}', now() + n * interval '1 minute' FROM generate_series(1, 2000) n;
 INSERT INTO schedule_runs (schedule_id, due_at) SELECT n % 200 + 1, now() - n * interval '1 minute'
     FROM generate_series(1, {ROWS}) n;
+INSERT INTO api_keys (key_id, owner, name, digest, scopes) SELECT n, n, 'k', n::text::bytea, '{{}}'
+    FROM generate_series(1, 2000) n;
+INSERT INTO audit (at, actor, action, object)
+    SELECT now() - n * interval '1 minute', 'key:' || n % 100, 'broadcast.' || n % 1000,
+           CASE WHEN n % 1000 = 77 THEN 'key:' ELSE 'broadcast:' END || n
+    FROM generate_series({ROWS}, 1, -1) n;
 INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
 ANALYZE;
 """  # noqa: S608 (our own numbers)
@@ -121,6 +129,13 @@ async def filled(db: Database) -> AsyncIterator[Tx]:
 BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))
 REPLY = make_reply(bot_id=BOT, update_id=UPDATE, chat_id=ChatId(7))
 DAY, SECOND, NOW = timedelta(days=1), timedelta(seconds=1), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def trail(**wanted: Any) -> Callable[[Any], Awaitable[Any]]:
+    """A page in the middle of the audit trail."""
+    return lambda tx: audit.page(tx, within=None, after=9000, limit=51, wanted=Filter(**wanted))
+
+
 # What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
@@ -170,6 +185,12 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
     "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
     "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),
+    "the audit trail": (trail(), {"audit_at"}),
+    "changes by a key": (trail(key_id="7"), {"audit_actor"}),
+    "changes of a sort": (trail(action="broadcast.7"), {"audit_action"}),
+    "changes of a thing": (trail(kind="key", number="77"), {"audit_object"}),
+    "changes of such things": (trail(kind="key"), {"audit_kind"}),
+    "changes of a day long ago": (trail(since=NOW, until=NOW + DAY), {"audit_at"}),
     "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
     "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
 }
