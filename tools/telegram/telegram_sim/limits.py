@@ -115,8 +115,8 @@ class Limiter:
 def send_of(method: str, bot_id: int, chat_id: int | str | None, weight: int) -> Send | None:
     """What a method counts as; reads, answers to presses and chat actions count as nothing.
 
-    Edits share the limit of sends, by TDLib's maintainer (tdlib/td issues 2592 and 3034). Of deletions no figure is known
-    (tdlib/telegram-bot-api issue 572), so they count on the safe side, a request as one.
+    Edits share the limit of sends, by TDLib's maintainer (tdlib/td issues 2592 and 3034). Of deletions no figure is
+    known (tdlib/telegram-bot-api issue 572), so they count on the safe side, a request as one.
     """
     if chat_id is None or method == "sendChatAction":
         return None

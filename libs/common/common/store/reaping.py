@@ -54,7 +54,8 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
 async def stuck_slots(tx: Tx, held: timedelta) -> int:
     """Slots and turns held for longer than any reply takes, by nobody who could give them back.
 
-    A message that is slotted or being sent keeps its own, however long its upload takes: its state says when it is over.
+    A message that is slotted or being sent keeps its own, however long its upload takes: its state
+    says when that is over.
     """
     return await _count(
         tx,
@@ -64,8 +65,8 @@ async def stuck_slots(tx: Tx, held: timedelta) -> int:
                FROM bot_slots WHERE held_at < now() - $1::interval AND held_by IS NOT NULL),
            freed AS (
                UPDATE bot_slots s SET held_by = NULL FROM old
-               WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by AND s.held_at < now() - $1::interval
-               AND NOT EXISTS (
+               WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by
+               AND s.held_at < now() - $1::interval AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.delivery_id = old.message AND d.state IN ('slotted', 'sending'))
                AND NOT EXISTS (
                    SELECT 1 FROM revision_items i WHERE i.item_id = old.message AND i.state IN ('slotted', 'sending'))

@@ -12,6 +12,7 @@ import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
     audit,
+    backlog,
     bots,
     dead_letters,
     dialogues,
@@ -182,6 +183,8 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a revision planned": (lambda tx: revisions.plan(tx, 7, limit=99), {"revisions_pkey"}),
     "revisions that are over": (revisions.finish, {"revisions_open"}),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
+    "what goes before it": (lambda tx: backlog.ahead(tx, {8: 9}, 5), {"revisions_open", "broadcasts_open"}),
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
     "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
     "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),

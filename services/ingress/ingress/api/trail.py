@@ -37,7 +37,9 @@ def _filter(
     key_id: Annotated[
         str | None, Query(pattern="^[0-9A-Za-z]{12}$", description="By this key, or another of its rotation.")
     ] = None,
-    actor: Annotated[Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")] = None,
+    actor: Annotated[
+        Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")
+    ] = None,
     action: Annotated[Text | None, Query(max_length=100, examples=["broadcast.pause"])] = None,
     kind: Annotated[
         str | None, Query(pattern="^[a-z_]{1,40}$", examples=["broadcast"], description="Of what was changed.")

@@ -1,4 +1,4 @@
-"""When what a process left behind may be settled by others: after it was silent, and nothing else explains the silence."""
+"""When others may settle what a process left behind: it was silent, and nothing else explains the silence."""
 
 from __future__ import annotations
 
