@@ -8,7 +8,7 @@ import httpx
 import pytest
 from common.store import broadcasts, revisions
 
-from .api import FIRST, SECOND, TEXT, Api
+from .api import FIRST, SECOND, Api
 from .test_broadcasts import act, planned, settled
 
 BOLD = {"type": "text", "text": "<b>moved</b>", "parse_mode": "HTML"}
@@ -282,7 +282,7 @@ async def test_an_edit_waits_for_more_urgent_broadcasts_and_shares_with_its_equa
     assert await etas(api, broadcast_id) == [2], "less urgent, and another bot's"
     await planned(api, await api.grow(FIRST, 60), priority=6)
     assert await etas(api, broadcast_id) == [4]
-    body = {"message": TEXT, "targets": {"group_ids": (await api.grow(FIRST, 30))[-30:]}}
+    body = {"message": {"type": "text", "text": "x"}, "targets": {"group_ids": (await api.grow(FIRST, 30))[-30:]}}
     dry = await api.ask("POST", "/api/send_messages?dry_run=true", json=body)
     assert dry.json()["eta_seconds"] == 5, "30 of its own, 60 more urgent ones, 30 of the equal broadcast's, 30 edits"
 
