@@ -32,6 +32,11 @@ def number(value: str) -> int:
     return int(value)
 
 
+def media(value: str) -> int:
+    """A file's number, `7` or `media:7`."""
+    return number(value.removeprefix("media:"))
+
+
 def numbers(value: str) -> list[int]:
     """One id, or several with commas between."""
     return [number(each) for each in value.split(",")]
