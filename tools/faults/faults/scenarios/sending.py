@@ -57,7 +57,7 @@ async def _kill(this: Round, campaign: Campaign, name: str) -> None:
 
 
 async def recalled(this: Round) -> None:
-    """Recalls beside broadcasts, each with a kill -9 of a sender in the middle: done means deleted, and deleted done."""
+    """Recalls beside broadcasts, each with a kill -9 of a sender in the middle: done is deleted, deleted is done."""
     await this.rig.start(*SENDERS[1:])
     async with Campaign(this, bots=2) as campaign:
         await campaign.under_way()
