@@ -83,6 +83,7 @@ faults-poison-messages: ## garbage in the queues themselves
 faults-sigterm-dm: ## rollouts of the dm worker by SIGTERM
 faults-tgms-lease: ## the leader killed, or asleep for 10 s
 faults-kill-sender: ## kill -9 of a sender in mid-broadcast
+faults-recall: ## kill -9 of a sender in mid-recall, other broadcasts going on
 faults-sigterm-sender: ## SIGTERM of a sender in mid-broadcast, Telegram quick and slow
 faults-kill-tgms: ## kill -9 of the leader in mid-broadcast
 faults-broker-restart: ## RabbitMQ killed or stopped in mid-broadcast

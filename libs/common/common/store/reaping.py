@@ -63,12 +63,25 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
 
 
 async def stuck_slots(tx: Tx, held: timedelta) -> int:
-    """Slots and turns held for longer than any send takes, by nobody who could give them back."""
+    """Slots and turns held for longer than any reply takes, by nobody who could give them back.
+
+    A message that is slotted or being sent keeps its own, however long its upload takes: its state
+    says when that is over.
+    """
     return await _count(
         tx,
-        """WITH freed AS (UPDATE bot_slots SET held_by = NULL WHERE held_at < now() - $1::interval AND held_by IS NOT
-        NULL
-               RETURNING held_by),
+        """WITH old AS (
+               SELECT bot_id, slot, held_by,
+                   CASE WHEN held_by ~ '^[0-9]{1,18}$' THEN held_by::bigint END AS message
+               FROM bot_slots WHERE held_at < now() - $1::interval AND held_by IS NOT NULL),
+           freed AS (
+               UPDATE bot_slots s SET held_by = NULL FROM old
+               WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by
+               AND s.held_at < now() - $1::interval AND NOT EXISTS (
+                   SELECT 1 FROM deliveries d WHERE d.delivery_id = old.message AND d.state IN ('slotted', 'sending'))
+               AND NOT EXISTS (
+                   SELECT 1 FROM revision_items i WHERE i.item_id = old.message AND i.state IN ('slotted', 'sending'))
+               RETURNING 1),
            turns AS (
                UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending'))

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
+    audit,
+    backlog,
     bots,
     broadcasts,
     dead_letters,
@@ -30,6 +32,7 @@ from common.store import (
     users,
     webhook_messages,
 )
+from common.store.audit import Filter
 from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Tx
@@ -81,6 +84,12 @@ INSERT INTO webhook_messages (webhook_id, kind, event_ids, state, created_at)
     SELECT n % 2000 + 1, 'delivery.failed', ARRAY[n], CASE n % 100 WHEN 6 THEN 'pending' ELSE 'delivered' END,
            now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
 INSERT INTO webhook_waiting SELECT 7, n FROM generate_series(1, {ROWS}) n;
+INSERT INTO api_keys (key_id, owner, name, digest, scopes) SELECT n, n, 'k', n::text::bytea, '{{}}'
+    FROM generate_series(1, 2000) n;
+INSERT INTO audit (at, actor, action, object)
+    SELECT now() - n * interval '1 minute', 'key:' || n % 100, 'broadcast.' || n % 1000,
+           CASE WHEN n % 1000 = 77 THEN 'key:' ELSE 'broadcast:' END || n
+    FROM generate_series({ROWS}, 1, -1) n;
 INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
 ANALYZE;
 """  # noqa: S608 (our own numbers)
@@ -138,6 +147,13 @@ async def filled(db: Database) -> AsyncIterator[Tx]:
 BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))
 REPLY = make_reply(bot_id=BOT, update_id=UPDATE, chat_id=ChatId(7))
 DAY, SECOND, NOW = timedelta(days=1), timedelta(seconds=1), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def trail(**wanted: Any) -> Callable[[Any], Awaitable[Any]]:
+    """A page in the middle of the audit trail."""
+    return lambda tx: audit.page(tx, within=None, after=9000, limit=51, wanted=Filter(**wanted))
+
+
 # What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
@@ -184,6 +200,8 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a revision planned": (lambda tx: revisions.plan(tx, 7, limit=99), {"revisions_pkey"}),
     "revisions that are over": (revisions.finish, {"revisions_open"}),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
+    "what goes before it": (lambda tx: backlog.ahead(tx, {8: 9}, 5), {"revisions_open", "broadcasts_open"}),
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
     "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
     "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),
@@ -207,6 +225,12 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "events since": (lambda tx: webhook_messages.replay_since(tx, 7, datetime.now(UTC) - DAY / 24), {"events_at"}),
     "an event again": (lambda tx: webhook_messages.replay_one(tx, 7, 7), {"events_pkey"}),
     "events pruned": (lambda tx: events.prune(tx, 13 * DAY), {"events_at", "webhook_messages_created_at"}),
+    "the audit trail": (trail(), {"audit_at"}),
+    "changes by a key": (trail(key_id="7"), {"audit_actor"}),
+    "changes of a sort": (trail(action="broadcast.7"), {"audit_action"}),
+    "changes of a thing": (trail(kind="key", number="77"), {"audit_object"}),
+    "changes of such things": (trail(kind="key"), {"audit_kind"}),
+    "changes of a day long ago": (trail(since=NOW, until=NOW + DAY), {"audit_at"}),
     "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
     "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
 }

@@ -9,6 +9,7 @@ import time
 from faults import evidence
 from faults.campaign import Campaign
 from faults.history import Disturbance
+from faults.recalls import judge
 from faults.rig import until
 from faults.round import Round
 from faults.scenarios.handover import GRACE
@@ -57,6 +58,23 @@ async def _kill(this: Round, campaign: Campaign, name: str) -> None:
         await this.rig.answers(name)
 
     await this.disturb(name, stop_and_kill, restart, may_double=0)
+
+
+async def recalled(this: Round) -> None:
+    """Recalls beside broadcasts, each with a kill -9 of a sender in the middle: done is deleted, deleted is done."""
+    await this.rig.start(*SENDERS[1:])
+    async with Campaign(this, bots=2) as campaign:
+        await campaign.under_way()
+        for _ in range(this.trials):
+            await campaign.recall()
+            await this.breathe(0.1, 1.0)
+            await _kill(this, campaign, this.rng.choice(SENDERS))
+    items = await evidence.recalled(this.pool, campaign.recalled)
+    found = judge(items, await campaign.deletions())
+    this.figures |= {f"recalls_{name}": count for name, count in found.counts.items()}
+    this.broken += found.violations
+    this.demand(found.counts["deleted"] > 0, "nothing was deleted: the fault tried nothing")
+    await this.rig.stop(*SENDERS[1:])
 
 
 async def dismissed_sender(this: Round) -> None:
