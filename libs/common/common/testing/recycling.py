@@ -64,7 +64,7 @@ class Recycler:
 
     async def _learn(self) -> None:
         tables = [row["relname"] for row in await self._connection.fetch(_TABLES)]
-        looks = ", ".join(f"CASE WHEN EXISTS (SELECT FROM {table}) THEN '{table}' END" for table in tables)  # noqa: S608
+        looks = ", ".join(f"CASE WHEN EXISTS (SELECT FROM {table}) THEN '{table}' END" for table in tables)
         self._look = f"SELECT array_remove(ARRAY[{looks}], NULL)"
         self._seeds = {table: await self._rows(table) for table in await self._connection.fetchval(self._look)}
         self._shape = await self._connection.fetch(_SHAPE)
