@@ -1,4 +1,4 @@
-"""`make test`: the checks, then all tests on the default Python and on each newer one found, against real servers."""
+"""`make test`: the checks, then the tests on the default Python and beside it on each newer one, on real servers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _all(console: Console, words: Sequence[str], *, fast: bool) -> int:
                 return code
             console.say("", console.style.paint(f"tests on {run.label}, which ran beside", "bold"))
             code, said = answer.result()
-            console.say(said.rstrip())
+            print(said, end="", flush=True)  # as the default one's, whose words were not ours
     return code
 
 
