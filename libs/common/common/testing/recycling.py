@@ -40,12 +40,11 @@ class Recycler:
     async def take(self) -> str:
         """Its URL."""
         if self._url is None:
-            self._url = await self._belongings.enter_async_context(self._fresh())
-            self._connection = await asyncpg.connect(self._url, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
-            self._belongings.push_async_callback(self._connection.close, timeout=_TIMEOUT)
-            with suppress(asyncpg.InsufficientPrivilegeError):  # then each test that wrote to it costs a clone
-                await self._connection.execute("SET session_replication_role = replica")  # the audit's trigger rests
-            await self._learn()
+            try:
+                self._url = await self._new()
+            except BaseException:
+                await self.close()
+                raise
         return self._url
 
     async def give_back(self) -> None:
@@ -61,6 +60,15 @@ class Recycler:
         """Dropped; the next one is new."""
         self._url = None
         await self._belongings.aclose()
+
+    async def _new(self) -> str:
+        url = await self._belongings.enter_async_context(self._fresh())
+        self._connection = await asyncpg.connect(url, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+        self._belongings.push_async_callback(self._connection.close, timeout=_TIMEOUT)
+        with suppress(asyncpg.InsufficientPrivilegeError):  # then each test that wrote to it costs a clone
+            await self._connection.execute("SET session_replication_role = replica")  # the audit's trigger rests
+        await self._learn()
+        return url
 
     async def _learn(self) -> None:
         tables = [row["relname"] for row in await self._connection.fetch(_TABLES)]

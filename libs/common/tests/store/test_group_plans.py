@@ -12,10 +12,11 @@ from common.records import Moment
 from common.store import bot_chats, bot_views, group_admin, group_states, moving
 from common.store.group_admin import Filter
 from common.store.pool import Tx
-from common.testing.postgres import Database
+from common.testing.postgres import Database, make_pool
 
 from .test_query_plans import Explainer
 
+pytestmark = pytest.mark.timeout(60)
 FILLED = """
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
 INSERT INTO groups (bot_id, chat_id, title, tags)
@@ -60,9 +61,11 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 
 @pytest.fixture
 async def fleet(db: Database) -> AsyncIterator[Tx]:
-    async with db.transaction() as tx:
+    pool = make_pool(db.url, timeout=45)  # filling takes its time where others use the same cores
+    async with pool.transaction("test") as tx:
         await tx.execute(FILLED)
         yield tx
+    await pool.close()
 
 
 async def test_no_query_reads_a_whole_table(fleet: Tx) -> None:
