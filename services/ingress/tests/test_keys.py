@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import asyncpg
@@ -87,9 +86,8 @@ async def test_each_change_is_in_the_trail_and_the_trail_can_not_be_changed(api:
                 await tx.execute(statement)
 
 
-def test_the_verbs_of_the_command_line(database_template: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{database_template}"
-    monkeypatch.setenv("DATABASE_URL", url)
+def test_the_verbs_of_the_command_line(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
 
     def run(*words: str) -> list[Any]:
         assert main(["key", *words]) == 0

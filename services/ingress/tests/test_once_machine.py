@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
-import pytest_asyncio
 from common.errors import AppError, MusterError, StoreUnavailable
 from common.store.pool import Tx
-from common.testing.postgres import fresh_database, make_pool
-from common.testing.servers import needed
+from common.testing.postgres import make_pool
 from fastapi import Response
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -204,17 +202,10 @@ async def answer_of(one: Asking) -> tuple[int, bytes, bool]:
     return response.status_code, bytes(response.body), response.headers.get("idempotent-replayed") == "true"
 
 
-@pytest_asyncio.fixture
-async def machine_database(database_template: str) -> AsyncIterator[str]:
-    """Its URL: the state machine runs its own loop."""
-    async with fresh_database(needed("DATABASE_URL"), template=database_template) as url:
-        yield url
-
-
-def test_in_any_interleaving_a_key_has_one_effect_and_one_answer(machine_database: str) -> None:
+def test_in_any_interleaving_a_key_has_one_effect_and_one_answer(database_url: str) -> None:
     with asyncio.Runner() as runner:
         backend: Any = Backend()
-        backend.pool = make_pool(machine_database)
+        backend.pool = make_pool(database_url)
         Asked.runner, Asked.backend = runner, backend
         checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
         run(

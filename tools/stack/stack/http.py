@@ -12,13 +12,14 @@ from urllib.request import ProxyHandler, Request, build_opener
 from stack.errors import StackError
 
 TIMEOUT: Final = 10.0  # seconds
+_OPENER: Final = build_opener(ProxyHandler({}))  # one for all: since Python 3.12 each reads the system's certificates
 
 
 def status(url: str, *, headers: Mapping[str, str] | None = None) -> int:
     """The status of a GET; 0 where nobody answers."""
     request = Request(url, headers=dict(headers or {}))  # noqa: S310 (http only)
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT) as answer:
             return int(answer.status)
     except HTTPError as error:
         return error.code
@@ -32,7 +33,7 @@ def call(method: str, url: str, body: object = None, *, headers: Mapping[str, st
     all_headers = {"Content-Type": "application/json", **(headers or {})}
     request = Request(url, data=data, method=method, headers=all_headers)  # noqa: S310 (http only)
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT) as answer:
             return json.loads(answer.read())
     except HTTPError as error:
         raise StackError(

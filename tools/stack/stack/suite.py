@@ -1,4 +1,4 @@
-"""`make test`: the checks, then all tests on the default Python and on each newer one found, against real servers."""
+"""`make test`: the checks, then the tests on the default Python and beside it on each newer one, on real servers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +18,18 @@ from stack.check import check
 from stack.console import Console
 from stack.errors import StackError
 from stack.pythons import newer_pythons
-from stack.servers import Wish, packages, temporary
+from stack.servers import Servers, Wish, packages, temporary
 from stack.servers.cli import beside
 from stack.signals import EndRequested, ends_raise
 from stack.state import checkout
 
 # Slow ones start servers or whole systems of their own: once is enough, whatever the Python.
 WITHOUT_SLOW: Final = ("-m", "not slow")
+BETWEEN: Final = ("services/ingress", "tests/e2e")
+# Tests of one file stay together, for some share servers of their own; the longest files come first (conftest.py).
+SHARED: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# The tests' own connections go to the loopback only.
+LOOPBACK_ONLY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def test_command(arguments: argparse.Namespace) -> int:
-    """Stops at the first run that fails, so that the last line is always pytest's own about what counts."""
+    """A run that failed is the last one shown, so that the last line is always pytest's own about what counts."""
     console = Console()
     words = [word for word in arguments.words if word != "--"]
     try:
@@ -55,20 +61,48 @@ def test_command(arguments: argparse.Namespace) -> int:
 
 
 def _all(console: Console, words: Sequence[str], *, fast: bool) -> int:
-    if not fast:
-        check(console)
+    newer = [] if fast else _checked(console)
     _have_pgbouncer(console)
-    runs = [Run(_version(sys.version_info[:2]), Path(sys.executable)), *([] if fast else _newer(console))]
-    with temporary(Wish.from_environment(fast=True), report=console.say) as servers:
-        for number, run in enumerate(runs, start=1):
-            console.say("", console.style.paint(f"tests on {run.label} ({number} of {len(runs)})", "bold"))
-            begun = time.monotonic()
-            code = beside(servers, _pytest(run, words), _environment())
+    default = Run(_version(sys.version_info[:2]), Path(sys.executable))
+    with temporary(Wish.from_environment(fast=True), report=console.say) as servers, aside(servers, newer) as others:
+        console.say("", console.style.paint(f"tests on {default.label}", "bold"))
+        code = beside(servers, [*_pytest(default), *(words or SHARED)], LOOPBACK_ONLY)
+        for run, answer in others:
             if code != 0:
                 return code
-            if number < len(runs):
-                console.say(f"  {run.label} passed in {time.monotonic() - begun:.0f} s")
-    return 0
+            console.say("", console.style.paint(f"tests on {run.label}, which ran beside", "bold"))
+            code, said = answer.result()
+            print(said, end="", flush=True)  # as the default one's, whose words were not ours
+    return code
+
+
+def _checked(console: Console) -> list[Run]:
+    # The one waits for downloads and disks, the other computes.
+    with ThreadPoolExecutor() as pool:
+        newer = pool.submit(_newer, console)
+        check(console)
+        return newer.result()
+
+
+@contextmanager
+def aside(servers: Servers, runs: Sequence[Run]) -> Iterator[list[tuple[Run, Future[tuple[int, str]]]]]:
+    """Runs of one process each, one after the other: exit code and output; who leaves early ends them."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def tests(run: Run) -> tuple[int, str]:
+        environment = os.environ | servers.environment | LOOPBACK_ONLY
+        pipe, out = subprocess.PIPE, subprocess.STDOUT
+        begun.append(subprocess.Popen(_pytest(run), env=environment, stdout=pipe, stderr=out, text=True))
+        said, _ = begun[-1].communicate()
+        return begun[-1].returncode, said
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        try:
+            yield [(run, pool.submit(tests, run)) for run in runs]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for popen in begun:
+                popen.terminate()
 
 
 def _have_pgbouncer(console: Console) -> None:
@@ -89,17 +123,12 @@ def _newer(console: Console) -> list[Run]:
             if done.returncode != 0:
                 raise StackError(f"the environment for {label} could not be made:\n{done.stdout}{done.stderr}")
         runs.append(Run(label, venv / "bin" / "python", WITHOUT_SLOW))
-    return runs
+    # A version between two on which everything passes: what Vercel runs on it, and the whole system once.
+    return [*(replace(run, choice=[*run.choice, *BETWEEN]) for run in runs[:-1]), *runs[-1:]]
 
 
-def _pytest(run: Run, words: Sequence[str]) -> list[str]:
-    # Tests of one file stay together: some share servers of their own.
-    return [str(run.python), "-m", "pytest", "-q", *run.choice, *(words or ["-n", "2", "--dist", "loadfile"])]
-
-
-def _environment() -> dict[str, str]:
-    # The tests' own connections go to the loopback only.
-    return {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+def _pytest(run: Run) -> list[str]:
+    return [str(run.python), "-m", "pytest", "-q", *run.choice]
 
 
 def _version(version: Sequence[int]) -> str:

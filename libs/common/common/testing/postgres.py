@@ -1,4 +1,4 @@
-"""pytest plugin: a fresh database for each test, cloned from a template with all migrations applied."""
+"""pytest plugin: a database for each test that is as new, with all migrations applied."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from common.store.migrate import available, migrate
 from common.store.pool import Pool, Tx
+from common.testing.recycling import Recycler
 from common.testing.servers import needed
 
 _TIMEOUT = 10.0  # seconds
@@ -43,13 +44,27 @@ async def database_template() -> AsyncIterator[str]:
         yield urlsplit(url).path[1:]
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def recycler(database_template: str) -> AsyncIterator[Recycler]:
+    """This worker's, for one test at a time."""
+    ours = Recycler(lambda: fresh_database(needed("DATABASE_URL"), template=database_template))
+    yield ours
+    await ours.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(recycler: Recycler) -> AsyncIterator[str]:
+    """A real database with Muster's schema and no rows: for tests that run a loop of their own."""
+    yield await recycler.take()
+    await recycler.give_back()
+
+
 @pytest_asyncio.fixture
-async def db(database_template: str) -> AsyncIterator[Database]:
-    """A real database with Muster's schema, and a pool on it."""
-    async with fresh_database(needed("DATABASE_URL"), template=database_template) as url:
-        pool = make_pool(url)
-        yield Database(url, pool)
-        await pool.close()
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """The same, and a pool on it."""
+    pool = make_pool(database_url)
+    yield Database(database_url, pool)
+    await pool.close()
 
 
 @pytest_asyncio.fixture

@@ -12,10 +12,11 @@ from common.records import Moment
 from common.store import bot_chats, bot_views, group_admin, group_states, moving
 from common.store.group_admin import Filter
 from common.store.pool import Tx
-from common.testing.postgres import Database
+from common.testing.postgres import Database, make_pool
 
 from .test_query_plans import Explainer
 
+pytestmark = pytest.mark.timeout(60)
 LISTENERS = """
 INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, wants_until)
     SELECT 'https://a.shop.com/', '{delivery.failed}', 'x', 'k1', 'key:k', now() FROM generate_series(1, 2000) n;
@@ -64,9 +65,11 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 
 @pytest.fixture
 async def fleet(db: Database) -> AsyncIterator[Tx]:
-    async with db.transaction() as tx:
+    pool = make_pool(db.url, timeout=45)  # filling takes its time where others use the same cores
+    async with pool.transaction("test") as tx:
         await tx.execute(LISTENERS + FILLED)
         yield tx
+    await pool.close()
 
 
 async def test_no_query_reads_a_whole_table(fleet: Tx) -> None:

@@ -166,8 +166,8 @@ class TwoActors(RuleBasedStateMachine):
         self.runner.run(execute())
 
 
-def test_two_actors_never_both_pass_the_fence(lease_database: str) -> None:
+def test_two_actors_never_both_pass_the_fence(database_url: str) -> None:
     with asyncio.Runner() as runner:
-        TwoActors.runner, TwoActors.pool = runner, make_pool(lease_database)
+        TwoActors.runner, TwoActors.pool = runner, make_pool(database_url)
         run_state_machine_as_test(TwoActors, settings=settings(deadline=None, max_examples=30, stateful_step_count=20))
         runner.run(TwoActors.pool.close())

@@ -317,9 +317,9 @@ class Sending(RuleBasedStateMachine):
         return self.runner.run(transaction())
 
 
-def test_in_any_order_the_ledger_says_what_telegram_did(lease_database: str) -> None:
+def test_in_any_order_the_ledger_says_what_telegram_did(database_url: str) -> None:
     with asyncio.Runner() as runner:
-        Sending.runner, Sending.pool = runner, make_pool(lease_database)
+        Sending.runner, Sending.pool = runner, make_pool(database_url)
         checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
         run(
             Sending,

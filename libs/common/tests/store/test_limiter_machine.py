@@ -254,9 +254,9 @@ async def settle(tx: Tx, job: Job | Turn, free: datetime) -> None:
         await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, [job.slot], free)])
 
 
-def test_however_late_requests_and_answers_are_the_limits_hold(lease_database: str) -> None:
+def test_however_late_requests_and_answers_are_the_limits_hold(database_url: str) -> None:
     with asyncio.Runner() as runner:
-        Arriving.runner, Arriving.pool = runner, make_pool(lease_database)
+        Arriving.runner, Arriving.pool = runner, make_pool(database_url)
         checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
         limits = settings(deadline=None, max_examples=12, stateful_step_count=20, suppress_health_check=checks)
         run(Arriving, settings=limits)
@@ -279,9 +279,9 @@ def test_how_bold_the_smallest_round_trip_can_be() -> None:
 
 
 @pytest.mark.parametrize("scarce", ["bot_slots.free_at", "group_turns.next_at"])
-def test_what_turns_out_stale_just_before_its_time_lets_nobody_in_early(lease_database: str, scarce: str) -> None:
+def test_what_turns_out_stale_just_before_its_time_lets_nobody_in_early(database_url: str, scarce: str) -> None:
     with asyncio.Runner() as runner:
-        Arriving.runner, Arriving.pool = runner, make_pool(lease_database)
+        Arriving.runner, Arriving.pool = runner, make_pool(database_url)
         machine = Arriving()
         machine.fresh((1, 2) if scarce.startswith("bot") else (3, 1), 0.05, 0.05)
         machine.as_fast_as_may_be(8, 0.0, 0.0)

@@ -38,8 +38,9 @@ from common.store.groups import Note
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
 from common.testing.builders import make_envelope, make_person, make_reply
-from common.testing.postgres import Database
+from common.testing.postgres import Database, make_pool
 
+pytestmark = pytest.mark.timeout(60)
 ROWS = 20_000
 FILLED = f"""
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
@@ -139,9 +140,11 @@ class Explainer:
 
 @pytest.fixture
 async def filled(db: Database) -> AsyncIterator[Tx]:
-    async with db.transaction() as tx:
+    pool = make_pool(db.url, timeout=45)  # filling takes its time where others use the same cores
+    async with pool.transaction("test") as tx:
         await tx.execute(FILLED)
         yield tx
+    await pool.close()
 
 
 BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))

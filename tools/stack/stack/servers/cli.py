@@ -52,13 +52,13 @@ def beside(servers: Servers, command: list[str], extra: dict[str, str] | None = 
     """Run a command with the servers' addresses in its environment; signals reach it, its exit code is the answer."""
     popen = subprocess.Popen(command, env=os.environ | servers.environment | (extra or {}))
     # Ctrl-C reaches the whole foreground group: the command decides, this process only waits for it.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: popen.terminate())
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminate = signal.signal(signal.SIGTERM, lambda *_: popen.terminate())
     try:
         code = popen.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)
     return code if code >= 0 else 128 - code
 
 
