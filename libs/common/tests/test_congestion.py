@@ -51,10 +51,20 @@ def test_what_is_a_chats_stays_the_chats(chats: list[ChatFlood], refusals: list[
         ([], [refusal(None, 61)], 61, "retry_after of 60 s or more"),
         ([known(-1, 5), known(-2, 3)], [refusal(-3, 4)], 4, "429s in 3 chats within 5 s"),
         ([known(-1, 2, 30), known(-2, 3)], [refusal(-3, 4)], 28, "429s in 3 chats within 5 s"),
+        ([known(-1, 2, 30)], [refusal(-1, 1), refusal(-2, 1), refusal(-3, 1)], 28, "429s in 3 chats within 5 s"),
         ([], [refusal(-1, 2), refusal(7, 9), refusal(-3, 2)], 9, "429s in 3 chats within 5 s"),
         ([known(-1, 1), known(-2, 1)], [refusal(-3, 4), refusal(-3, 90)], 90, "retry_after of 60 s or more"),
     ],
-    ids=["a minute", "hours", "a minute, no chat", "third chat", "the longest holds", "at once", "both"],
+    ids=[
+        "a minute",
+        "hours",
+        "a minute, no chat",
+        "third chat",
+        "the longest holds",
+        "a chat's longest",
+        "at once",
+        "both",
+    ],
 )
 def test_what_is_the_bots_stops_it_and_halves_its_rate(
     chats: list[ChatFlood], refusals: list[Refusal], seconds: float, reason: str
