@@ -9,7 +9,8 @@ import uuid
 from opentelemetry import trace
 
 from common.bus import tracing, wire
-from common.bus.channel import HEARTBEAT, Channel
+from common.bus.channel import Channel
+from common.bus.connection import HEARTBEAT
 from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Unroutable
 from common.ids import JobId

@@ -11,7 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
-from common.bus.channel import HEARTBEAT
+from common.bus.connection import HEARTBEAT
 from common.errors import BrokerUnavailable
 from common.telemetry.redact import describe
 

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 from aio_pika.exceptions import AMQPConnectionError
-from common.bus import consumer as consumers
-from common.bus import session as sessions
+from common.bus import subscription as subscriptions
 from common.bus.consumer import Consumer, Limits
 from common.bus.publisher import Publisher
 from common.bus.session import losses_named
@@ -20,21 +19,19 @@ from common.testing.polling import eventually
 from pamqp import base, commands
 
 ANSWERS: dict[type[base.Frame], base.Frame] = {
-    commands.Queue.Declare: commands.Queue.DeclareOk("q", 0, 1),
     commands.Basic.Consume: commands.Basic.ConsumeOk("tag"),
 }
 
 
 @pytest.mark.parametrize(
     "step",
-    [commands.Channel.Open, commands.Basic.Qos, commands.Queue.Declare, commands.Basic.Consume],
+    [commands.Connection.StartOk, commands.Channel.Open, commands.Basic.Qos, commands.Basic.Consume],
     ids=lambda step: step.name,
 )
 async def test_a_broker_that_freezes_on_the_way_up_is_given_up(
     step: type[base.Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "STEP", 0.3)
-    monkeypatch.setattr(consumers, "STEP", 0.3)
+    monkeypatch.setattr(subscriptions, "STEP", 0.3)
     async with AmqpPeer(replies=ANSWERS, mute={step}) as peer:
         publisher = Publisher(peer.url, "test", timeout=1)
         consumer = Consumer(peer.url, DM_QUEUE, nothing, publisher=publisher, store=Shelf(), limits=Limits(grace=1))
