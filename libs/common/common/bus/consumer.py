@@ -24,6 +24,7 @@ from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Reject
 from common.queues import JobT, Queue
 from common.telemetry import metrics
+from common.telemetry.children import child
 from common.telemetry.redact import describe
 from common.telemetry.spans import CurrentSpan
 
@@ -142,7 +143,7 @@ class Consumer(Generic[JobT]):
     def _take(self, source: Subscription, message: Message) -> None:
         # It only hands over, to a task of its own: the connection may end in the middle of the work (reliability A1).
         self._taken += 1
-        metrics.IN_FLIGHT.labels(self._queue.name).inc()
+        child(metrics.IN_FLIGHT, self._queue.name).inc()
         delivery = Delivery.of(message, self._queue.name)
         job = self._decode(delivery)
         order = None if isinstance(job, Reject) else job.order
@@ -165,7 +166,7 @@ class Consumer(Generic[JobT]):
                 # What was prefetched and not begun before a stop is not begun any more.
                 settled = not self._stopping.is_set() and await self._settled(source, delivery, job)
         finally:
-            metrics.IN_FLIGHT.labels(self._queue.name).dec()
+            child(metrics.IN_FLIGHT, self._queue.name).dec()
             if settled:
                 source.ack(message.tag)
             else:
@@ -197,25 +198,21 @@ class Consumer(Generic[JobT]):
             held += 1
 
     async def _attempt(self, delivery: Delivery, job: JobT | Reject) -> Exception | None:
-        envelope, parent = delivery.envelope, tracing.parent_of({tracing.TRACEPARENT: delivery.envelope.traceparent})
+        queue, envelope = self._queue.name, delivery.envelope
         if envelope.attempt == 1 and delivery.published_ms:
-            metrics.QUEUE_SECONDS.labels(self._queue.name).observe(max(0.0, time.time() - delivery.published_ms / 1000))
-        kind = "unknown" if isinstance(job, Reject) else job.kind
-        with (
-            CurrentSpan(
-                _tracer,
-                f"process {self._queue.name}",
-                trace.SpanKind.CONSUMER,
-                parent=parent,
-                links=tracing.links_of(parent),
-                attributes=tracing.attributes(self._queue.name, "process", delivery.message_id, envelope.job_id)
-                | {"muster.job_kind": kind, "muster.attempt": envelope.attempt},
-            ) as span,
-            metrics.HANDLE_SECONDS.labels(self._queue.name, kind).time(),
-        ):
+            waited = max(0.0, time.time() - delivery.published_ms / 1000)
+            child(metrics.QUEUE_SECONDS, queue).observe(waited)
+        kind, started = "unknown" if isinstance(job, Reject) else job.kind, time.perf_counter()
+        parent = tracing.parent_of({tracing.TRACEPARENT: envelope.traceparent})
+        links = tracing.links_of(parent)
+        with CurrentSpan(_tracer, f"process {queue}", trace.SpanKind.CONSUMER, parent=parent, links=links) as span:
+            if span.is_recording():
+                span.set_attributes(tracing.attributes(queue, "process", delivery.message_id, envelope.job_id))
+                span.set_attributes({"muster.job_kind": kind, "muster.attempt": envelope.attempt})
             error = await self._call(job)
             outcome = "done" if error is None else type(error).__name__
-            metrics.HANDLED.labels(self._queue.name, kind, outcome).inc()
+            child(metrics.HANDLE_SECONDS, queue, kind).observe(time.perf_counter() - started)
+            child(metrics.HANDLED, queue, kind, outcome).inc()
             if error is not None:
                 span.set_attribute("error.type", outcome)
                 span.set_status(trace.StatusCode.ERROR)

@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TRACEPARENT = "traceparent"
+_W3C = TraceContextTextMapPropagator()
 
 
 def traceparent(span: trace.Span) -> str | None:
@@ -24,7 +25,7 @@ def parent_of(headers: Mapping[str, Any]) -> Context:
     """The context that a message was published in; an empty one for a missing or broken header."""
     value = headers.get(TRACEPARENT)
     carrier = {TRACEPARENT: value} if isinstance(value, str) else {}
-    return TraceContextTextMapPropagator().extract(carrier, context=Context())
+    return _W3C.extract(carrier, context=Context())
 
 
 def links_of(context: Context) -> list[trace.Link]:
