@@ -19,6 +19,7 @@ from common.bus import wire
 from common.errors import BrokerUnavailable
 
 HEARTBEAT = 10  # seconds; the default of 60 notices a dead broker after 183 s (reliability A3)
+STEP = 5.0  # seconds for one answer of the broker
 _FRAME_MAX = 131_072
 
 

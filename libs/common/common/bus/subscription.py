@@ -10,10 +10,9 @@ from typing import Any, TypeVar, cast
 from pamqp import base, commands
 
 from common.bus import wire
-from common.bus.connection import Connection
+from common.bus.connection import STEP, Connection
 from common.errors import BrokerUnavailable
 
-STEP = 5.0  # seconds for one answer of the broker
 AnswerT = TypeVar("AnswerT", bound=base.Frame)
 
 

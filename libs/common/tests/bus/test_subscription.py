@@ -8,10 +8,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 from common.bus import subscription as subscriptions
+from common.bus.consumer import Consumer, Limits
+from common.bus.publisher import Publisher
 from common.bus.subscription import Message, Subscription
 from common.bus.wire import parse_address
 from common.errors import BrokerUnavailable
+from common.jobs import ProcessPrivateMessage
+from common.queues import DM_QUEUE
 from common.testing.amqp_peer import AmqpPeer
+from common.testing.consuming import Shelf
 from common.testing.polling import eventually
 from pamqp import base, body, commands, frame, header
 
@@ -177,3 +182,28 @@ async def test_an_answer_that_does_not_come_is_given_up(peer: AmqpPeer, monkeypa
         assert not subscription.closed
         peer.mute.add(commands.Connection.Close)
     assert subscription.closed
+
+
+@pytest.mark.parametrize(
+    "step",
+    [commands.Connection.StartOk, commands.Channel.Open, commands.Basic.Qos, commands.Basic.Consume],
+    ids=lambda step: step.name,
+)
+async def test_a_broker_that_freezes_on_the_way_up_is_given_up(
+    step: type[base.Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "STEP", 0.3)
+    async with AmqpPeer(replies=CONSUMING, mute={step}) as peer:
+        publisher = Publisher(peer.url, "test", timeout=1)
+        consumer = Consumer(peer.url, DM_QUEUE, nothing, publisher=publisher, store=Shelf(), limits=Limits(grace=1))
+        stop = asyncio.Event()
+        running = asyncio.create_task(consumer.run(stop))
+        await eventually(lambda: peer.connections == 2)
+        peer.mute.clear()
+        await eventually(lambda: consumer.connected)
+        stop.set()
+        await running
+
+
+async def nothing(_: ProcessPrivateMessage) -> None:
+    """Handles."""
