@@ -19,11 +19,11 @@ NAMESPACE = "somewhere"
 Object = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Helm would not render it; the text is what a person sees."""
 
 
-def render(  # noqa: PLR0913 (as `helm template` has them)
+def render(
     chart: str,
     *files: str,
     values: Mapping[str, Any] | None = None,
@@ -44,7 +44,7 @@ def _render(chart: Path, files: tuple[str, ...], values: str, release: str, kube
         words += [word for file in (*(str(chart / name) for name in files), given.name) for word in ("--values", file)]
         done = subprocess.run([str(helm()), *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Refused(done.stderr)
+        raise RefusedError(done.stderr)
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from matrix import DEVINFRA, MUSTER, SUPPORTED, devinfra, muster
-from rendering import CHARTS, NAMESPACE, Object, Refused, of_kind, render
+from rendering import CHARTS, NAMESPACE, Object, RefusedError, of_kind, render
 from stack.helm import helm
 
 CRDS = Path(__file__).parent / "crds"
@@ -47,7 +47,7 @@ def test_what_is_rendered_does_not_depend_on_the_clusters_version(chart: str) ->
 
 @pytest.mark.parametrize("chart", ["muster", "muster-devinfra"])
 def test_a_cluster_that_is_too_old_is_refused(chart: str) -> None:
-    with pytest.raises(Refused, match="incompatible with Kubernetes v1.32"):
+    with pytest.raises(RefusedError, match=r"incompatible with Kubernetes v1\.32"):
         render(chart, kube="1.32.0")
 
 

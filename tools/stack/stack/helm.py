@@ -41,9 +41,7 @@ class Binary:
         return root / ".cache" / "bin" / f"{self.name}-{self.version}"
 
 
-HELM: Final = Binary(
-    "helm", "4.2.3", "helm/helm", "aeb4645b9e6658948efa290e28dd23ae75a16fb73f137942f2294fd5c7fcb573"
-)
+HELM: Final = Binary("helm", "4.2.3", "helm/helm", "aeb4645b9e6658948efa290e28dd23ae75a16fb73f137942f2294fd5c7fcb573")
 KUBECTL: Final = Binary(
     "kubectl", "1.36.3", "kubectl/kubectl", "ebbd080e7c2e275093b55915722043257eb24004363e20acb3c4d71919f88336"
 )
