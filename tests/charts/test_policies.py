@@ -344,3 +344,12 @@ def test_the_test_of_restriction_sees_what_is_wrong() -> None:
     assert restricted({**spec, "hostNetwork": True, "volumes": [{"name": "h", "hostPath": {}}]}) == ["hostNetwork", "h"]
     open_ = [{**spec["containers"][0], "securityContext": {"privileged": True}}]
     assert restricted({**spec, "containers": open_}) == ["may gain privileges", "capabilities"]
+
+
+def test_uploads_have_room_in_the_door() -> None:
+    objects = muster("default")
+    sizes = {
+        s: component(objects, s)["spec"]["template"]["spec"]["volumes"][0]["emptyDir"]["sizeLimit"] for s in SERVICES
+    }
+    # Starlette keeps a body of up to 50 MiB in a file: a pod that outgrows its limit is evicted.
+    assert sizes == {"ingress": "1Gi", "tgms": "64Mi", "sender": "64Mi", "dm": "64Mi"}

@@ -151,10 +151,12 @@ capabilities: {drop: [ALL]}
 
 {{- define "muster.volumes" -}}
 - name: tmp
-  emptyDir: {sizeLimit: 64Mi}
+  emptyDir: {sizeLimit: {{ .tmp | default "64Mi" }}}
+{{- with .root }}
 {{- if .Values.secrets.caBundle.key }}
 - name: ca
   secret: {secretName: {{ .Values.secrets.caBundle.name | default .Values.secrets.existingSecret }}}
+{{- end }}
 {{- end }}
 {{- end }}
 
