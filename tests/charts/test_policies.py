@@ -10,6 +10,9 @@ from common.queues import DM_QUEUE, GROUP_MESSAGE_QUEUE
 from matrix import DEVINFRA, FIXED, MUSTER, SERVICES, WORKLOADS, devinfra, muster
 from rendering import Object, component, containers, environment, of_kind, pods, render, selected
 
+# One Python is enough for what Helm renders; the first test on a machine fetches Helm.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
 OURS = [pytest.param(name, id=name) for name in MUSTER]
 LOADS = [pytest.param(name, id=name) for name in WORKLOADS]
 SERVERS = [pytest.param(name, id=name) for name in DEVINFRA]

@@ -22,6 +22,9 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from rendering import CHARTS, RefusedError, component, environment, of_kind, render
 
+# One Python is enough for what Helm renders; the first test on a machine fetches Helm.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
 BOTH = ["muster", "muster-devinfra"]
 SHARED = {"log_level": "logLevel", "telegram_api_url": "telegramApiUrl"}
 
