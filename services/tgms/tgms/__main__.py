@@ -9,6 +9,7 @@ from common import runtime
 from common.queues import TGMS_QUEUE
 
 from tgms import burials, housekeeping
+from tgms.census import CensusTaker
 from tgms.handlers import Updates
 from tgms.leader import Leader
 from tgms.pacer import Pacer
@@ -33,6 +34,7 @@ async def main() -> None:
             loops.create_task(Reaper(worker.pool, worker.publisher, leader).run(worker.stop), name="reaper")
             loops.create_task(Revisions(worker.pool, leader).run(worker.stop), name="revisions")
             loops.create_task(Schedules(worker.pool, leader).run(worker.stop), name="schedules")
+            loops.create_task(CensusTaker(worker.pool, leader).run(worker.stop), name="census")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
                 housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),
