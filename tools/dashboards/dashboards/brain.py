@@ -83,7 +83,11 @@ LOST = Row(
             "Buried jobs",
             "When did they come?",
             "short",
-            [Query(or_zero("sum by (queue)(increase(muster_jobs_dead_lettered_total[$__rate_interval]))"), "{{queue}}")],
+            [
+                Query(
+                    or_zero("sum by (queue)(increase(muster_jobs_dead_lettered_total[$__rate_interval]))"), "{{queue}}"
+                )
+            ],
         ),
         Panel(
             "Settled by the reaper",

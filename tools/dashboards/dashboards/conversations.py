@@ -21,7 +21,7 @@ DOOR = Row(
     [
         Panel(
             "Requests a second, by status",
-            "200: durable. 401: a stranger, or a secret that was rotated. 503: neither broker nor database; Telegram retries.",
+            "200: durable. 401: a stranger, or a rotated secret. 503: neither broker nor database; Telegram retries.",
             "reqps",
             [Query(rate(f"{HTTP}_count", "http_response_status_code", WEBHOOK), "{{http_response_status_code}}")],
             stacked=True,
@@ -110,9 +110,20 @@ PUBLIC = Row(
             "Requests a second, by route",
             "Who asks for what?",
             "reqps",
-            [Query(rate(f"{HTTP}_count", "http_request_method, http_route", API), "{{http_request_method}} {{http_route}}")],
+            [
+                Query(
+                    rate(f"{HTTP}_count", "http_request_method, http_route", API),
+                    "{{http_request_method}} {{http_route}}",
+                )
+            ],
         ),
-        Panel("Share of 5xx", "Every 5xx is ours.", "percentunit", [Query(failures(API), "5xx")], bounds=(0.01,)),
+        Panel(
+            "Share of 5xx of the API",
+            "Every 5xx is ours.",
+            "percentunit",
+            [Query(failures(API), "5xx")],
+            bounds=(0.01,),
+        ),
         Panel(
             "Duration, p95 by route",
             "Which route is slow?",

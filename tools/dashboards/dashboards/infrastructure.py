@@ -69,7 +69,11 @@ BROKER = Row(
             "Consumers that connected anew",
             "Lost connections, and those that a watchdog gave up.",
             "short",
-            [Query(or_zero("sum by (queue)(increase(muster_consumer_reconnects_total[$__rate_interval]))"), "{{queue}}")],
+            [
+                Query(
+                    or_zero("sum by (queue)(increase(muster_consumer_reconnects_total[$__rate_interval]))"), "{{queue}}"
+                )
+            ],
         ),
         Panel(
             "Publishes that were not confirmed, a second",
@@ -98,7 +102,12 @@ SCALING = Row(
             "Scaler errors",
             "Can KEDA read the queues?",
             "short",
-            [Query(or_zero("sum by (scaledObject)(increase(keda_scaler_detail_errors_total[$__rate_interval]))"), "{{scaledObject}}")],
+            [
+                Query(
+                    or_zero("sum by (scaledObject)(increase(keda_scaler_detail_errors_total[$__rate_interval]))"),
+                    "{{scaledObject}}",
+                )
+            ],
         ),
         Panel(
             "Active scalers",

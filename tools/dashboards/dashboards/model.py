@@ -117,7 +117,9 @@ def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
         "description": panel.question,
         "datasource": _SOURCE,
         "gridPos": place,
-        "targets": [_target(letter, query, panel.kind) for letter, query in zip("ABCDEFGH", panel.queries, strict=False)],
+        "targets": [
+            _target(letter, query, panel.kind) for letter, query in zip("ABCDEFGH", panel.queries, strict=False)
+        ],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel.kind),
     }
@@ -163,7 +165,12 @@ def _options(kind: Kind) -> dict[str, Any]:
     newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     match kind:
         case "timeseries":
-            legend = {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"], "showLegend": True}
+            legend = {
+                "displayMode": "table",
+                "placement": "bottom",
+                "calcs": ["lastNotNull", "max"],
+                "showLegend": True,
+            }
             return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
         case "stat":
             return {"reduceOptions": newest, "colorMode": "value", "graphMode": "area"}

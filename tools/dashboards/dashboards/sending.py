@@ -13,7 +13,7 @@ BACKLOG = Row(
     [
         Panel(
             "Deliveries that wait, by why",
-            "turn: Telegram's limits. later: a retry or a closed window. flood: Telegram said so. paused, bot_off: we did.",
+            "turn: Telegram's limits. later: a retry or a closed window. flood: Telegram said so. paused, bot_off: us.",
             "short",
             [Query("max by (why)(muster_deliveries_waiting)", "{{why}}")],
             stacked=True,
@@ -37,8 +37,7 @@ BACKLOG = Row(
             "percentunit",
             [
                 Query(
-                    f"({SENT} or vector(0))"
-                    " / max(muster_send_ceiling_per_second > 0)",
+                    f"({SENT} or vector(0)) / max(muster_send_ceiling_per_second > 0)",
                     "share",
                 )
             ],
@@ -88,7 +87,7 @@ LIMITS = Row(
         ),
         Panel(
             "Send slots of usable bots",
-            "held: a call is under way. cooling: it counts in Telegram's second. free: nothing to send, or nobody sends.",
+            "held: a call is under way. cooling: it counts in Telegram's second. free: nothing to send, or no sender.",
             "short",
             [Query("max by (state)(muster_send_slots)", "{{state}}")],
             stacked=True,

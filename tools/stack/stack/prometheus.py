@@ -53,7 +53,8 @@ def _unpacked(folder: Path) -> Prometheus | None:
 def _fetch(folder: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise StackError(
-            "Prometheus is missing, and this is neither Debian nor Ubuntu", hint="put prometheus and promtool on the PATH"
+            "Prometheus is missing, and this is neither Debian nor Ubuntu",
+            hint="put prometheus and promtool on the PATH",
         )
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         work = Path(name)
