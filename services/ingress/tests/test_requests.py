@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -88,14 +89,13 @@ def test_without_the_setting_there_is_no_second_port() -> None:
 
 
 def test_a_port_that_is_taken_is_named() -> None:
-    (port,) = free_ports(1)
-    with serving(MUSTER_METRICS_PORT=str(port)):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = {
             "DATABASE_URL": "postgresql://127.0.0.1:1/none",
             "AMQP_URL": "amqp://127.0.0.1:1",
             "MUSTER_WEBHOOK_KEYS": NEW_KEY,
             "MUSTER_HOST": "127.0.0.1",
-            "MUSTER_METRICS_PORT": str(port),
+            "MUSTER_METRICS_PORT": str(taken.getsockname()[1]),
         }
         done = subprocess.run(
             [sys.executable, "-m", "ingress"],
@@ -103,7 +103,7 @@ def test_a_port_that_is_taken_is_named() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "MUSTER_METRICS_PORT" in done.stderr

@@ -134,9 +134,9 @@ CASES: Mapping[str, Case] = {
         minutes=100,
     ),
     "MusterWebhookErrorsSlow": Case(
-        {WEBHOOK % "503": "0+8x500", WEBHOOK % "200": "0+992x500"},
-        [{WEBHOOK % "503": "0+1x500", WEBHOOK % "200": "0+999x500"}],
-        minutes=420,
+        {WEBHOOK % "503": "0+8x400", WEBHOOK % "200": "0+992x400"},
+        [{WEBHOOK % "503": "0+1x400", WEBHOOK % "200": "0+999x400"}],
+        minutes=380,
     ),
     "MusterWebhookSlow": Case(
         {SLOW_WEBHOOK % "1": "0+90x40", SLOW_WEBHOOK % "2.5": "0+100x40", SLOW_WEBHOOK % "+Inf": "0+100x40"},

@@ -22,6 +22,7 @@ RULES: dict[str, dict[str, Any]] = {
     for group in yaml.safe_load(file.read_text("utf-8"))["groups"]
     for rule in group["rules"]
 }
+pytestmark = pytest.mark.timeout(120)  # promtool computes hours, a step each minute
 PAGES = ROOT / "docs" / "runbooks"
 
 
