@@ -73,7 +73,7 @@ async def traffic(house: House, operator: Operator, ada: int, times: int) -> Non
     await operator.ask("GET", "/api/groups")
     await operator.ask("GET", "/api/broadcasts")
     house.post(b"{")
-    httpx.get(f"{house.ingress}{PATH}", trust_env=False)
+    await asyncio.to_thread(httpx.get, f"{house.ingress}{PATH}", trust_env=False)
     before = len(house.texts(ada))
     house.writes(ada, "/help")
     await house.said(ada, before + 1)
