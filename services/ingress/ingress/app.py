@@ -18,8 +18,8 @@ from ingress.backend import Backend
 from ingress.flush import FlushTraces
 from ingress.openapi import describe
 from ingress.problems import Surprises
-from ingress.requests import Requests
 from ingress.tracing import TraceIds
+from ingress.traffic import Requests
 
 MAX_BODY = 256 * 1024  # bytes, for everything but the webhook and uploads
 _DESCRIPTION = "Runs fleets of Telegram groups: broadcasts, groups, bots and keys; Telegram's webhooks arrive here too."

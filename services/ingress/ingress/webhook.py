@@ -23,7 +23,7 @@ from opentelemetry.context import Context
 from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
-from ingress import requests
+from ingress import traffic
 from ingress.backend import Backend
 from ingress.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from ingress.routing import Ignored, Route, Unreadable, route
@@ -75,7 +75,7 @@ class Webhook:
                     {"http.request.method": "POST", "http.route": PATH, "http.response.status_code": answer.status}
                 )
             await _reply(send, answer, span)
-        requests.count(scope["method"], PATH, answer.status, time.perf_counter() - started)
+        traffic.count(scope["method"], PATH, answer.status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":

@@ -85,7 +85,7 @@ async def take(tx: Tx) -> Census:
 
 async def waiting(tx: Tx) -> Waiting:
     """Why, in this order: the broadcast is paused, the bot is out of use, Telegram asked the bot to be silent, its time
-    has not come (a retry, a closed window), else it waits for its turn.
+    has not come (a retry, a closed window, a plan that is not whole), else it waits for its turn.
     """
     rows = await tx.fetch(
         """SELECT d.bot_id, d.why, count(*) AS n, extract(epoch FROM now() - min(d.due_at))::float8 AS oldest
@@ -94,7 +94,7 @@ async def waiting(tx: Tx) -> Waiting:
                    CASE WHEN b.state = 'paused' THEN 'paused'
                         WHEN bots.state <> 'active' OR NOT bots.enabled THEN 'bot_off'
                         WHEN bots.flood_until > now() THEN 'flood'
-                        WHEN d.not_before > now() THEN 'later'
+                        WHEN d.not_before > now() OR b.state = 'planning' THEN 'later'
                         ELSE 'turn' END AS why
                FROM broadcasts b JOIN deliveries d ON d.broadcast_id = b.broadcast_id AND d.state = 'pending'
                JOIN bots ON bots.bot_id = d.bot_id

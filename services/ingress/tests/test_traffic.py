@@ -14,7 +14,7 @@ import httpx
 import pytest
 from common.queues import DM_QUEUE
 from ingress.app import create_app
-from ingress.requests import count
+from ingress.traffic import count
 from ingress.webhook import PATH
 from prometheus_client import REGISTRY
 from stack.ports import free_ports
