@@ -95,3 +95,7 @@ faults-mix: ## all of it at random
 .PHONY: vercel
 vercel: ## the ingress built by Vercel's CLI and run by its runtime, offline (needs npm and Python 3.12)
 	@$(STACK) servers run -- $${MUSTER_VENV:-.venv}/bin/pytest -q -m vercel tests/vercel
+
+.PHONY: dashboards
+dashboards: ## Grafana's dashboards written anew from tools/dashboards
+	@$(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m dashboards
