@@ -113,7 +113,8 @@ def pod(image: Image, tag: str, name: str) -> dict[str, object]:
     spec = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        # The kubelet takes the user from the image, but not the group.
+        "securityContext": {"runAsNonRoot": True, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
