@@ -104,3 +104,13 @@ images: ## the five images, measured, and loaded by IMAGE_LOAD (make images ARGS
 
 images-try: ## each image run in the cluster of KUBECONFIG: user, read-only root, the entry point
 	@$(STACK) images-try --tag $(IMAGE_TAG) $(ARGS)
+
+.PHONY: compose-up compose-down compose-smoke
+compose-up: ## everything on a Docker engine, built and healthy (TRACING=1: with Jaeger)
+	@$(STACK) compose up $(if $(TRACING),--tracing)
+
+compose-down: ## stop what compose-up started; the data stays
+	@$(STACK) compose down
+
+compose-smoke: ## compose.yaml on free ports: a message answered, a broadcast sent, all gone again (ARGS=--no-build)
+	@$(STACK) compose smoke $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m common.healthcheck PORT`: whether the service in this container is ready, for engines that ask by a command."""
+"""`python -m common.healthcheck PORT`: is the service in this container ready? For engines that ask by a command."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Final
 
 from stack.console import Console
@@ -80,7 +79,7 @@ def images_command(arguments: argparse.Namespace) -> int:
     """Every image in turn: they share the base's layers and the package cache."""
     console, commands = Console(), Commands.of(os.environ)
     for image in chosen(arguments.names):
-        options = build_options(image, target=arguments.target, build_args=arguments.build_arg)
+        options = build_options(target=arguments.target, build_args=arguments.build_arg)
         with console.step(f"muster-{image.name}:{arguments.tag}") as step:
             words = placeholders(image, tag=arguments.tag, options=options)
             run(commands.build, words)
@@ -99,7 +98,7 @@ def chosen(names: Sequence[str]) -> list[Image]:
     return [known[name] for name in names or known]
 
 
-def build_options(image: Image, *, target: str, build_args: Sequence[str]) -> list[str]:
+def build_options(*, target: str, build_args: Sequence[str]) -> list[str]:
     """What docker and buildah understand alike."""
     revision = _output(["git", "rev-parse", "HEAD"]).strip()
     labels = [f"REVISION={revision}"] if revision else []

@@ -1,4 +1,4 @@
-"""`make images-try`: each image run once in a cluster, as strictly as it will run there, and asked who and what it is."""
+"""`make images-try`: each image run once in a cluster, under the strictest rules, and asked who and what it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def writable(folder):
 said = subprocess.run([sys.executable, "-m", *sys.argv[1:]], capture_output=True, text=True, timeout=60)
 print(json.dumps({
     "user": os.getuid(), "root": writable("/"), "environment": writable(sys.prefix),
-    "scratch": writable("/tmp"), "prefix": sys.prefix, "code": said.returncode, "said": (said.stdout + said.stderr)[-600:],
+    "scratch": writable("/tmp"), "prefix": sys.prefix,
+    "code": said.returncode, "said": (said.stdout + said.stderr)[-600:],
 }))
 """
 
