@@ -43,7 +43,8 @@ class Compose:
             raise StackError(f"docker can't be run: {error}") from None
         if done.returncode != 0:
             said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:])
-            raise StackError(f"docker compose {' '.join(words)} ended with {done.returncode}:\n{said}")
+            hint = "Docker Compose v2 is needed: `docker compose version`" if done.returncode == 125 else None
+            raise StackError(f"docker compose {' '.join(words)} ended with {done.returncode}:\n{said}", hint=hint)
         return done.stdout
 
     def verb(self, *words: str) -> str:
@@ -137,9 +138,9 @@ def proof(compose: Compose, ingress: str, telegram: str, state: Path, console: C
     made = compose.verb("key", "new", "--name", "smoke", "--scope", "*", "--per-second", "1000", "--burst", "1000")
     key = json.loads(last_line(made))
     client, simulator = Client(ingress, str(key["key"])), Simulator(telegram)
-    token = simulator.bot(state / "bot.json")["token"]
+    bot = simulator.bot(state / "bot.json")
     with console.step("a bot by API, and its webhook") as step:
-        bot = client.ask("POST", "/bots", {"token": token, "webhook": True})
+        client.ask("POST", "/bots", {"token": bot["token"], "webhook": True})
         step.note(f"@{bot['username']}")
     with console.step("a direct message") as step:
         reply = simulator.ask(int(bot["id"]), simulator.user(PERSON), "/start", timeout=60)
