@@ -130,7 +130,16 @@ def smoke(state: Path, console: Console, *, build: bool) -> str:
         return proof(compose, f"http://{LOOPBACK}:{ingress}", f"http://{LOOPBACK}:{telegram}", state, console)
     finally:
         with console.step("containers and volumes removed"):
-            compose.run("down", "--volumes", "--timeout", "10")
+            _remove(compose)
+
+
+def _remove(compose: Compose) -> None:
+    """Twice where an `up` that was broken off was still at work the first time."""
+    for _ in range(2):
+        compose.run("down", "--volumes", "--timeout", "10")
+        if not compose.run("ps", "--all", "--quiet").strip():
+            return
+    raise StackError(f"containers of {compose.project} are still there")
 
 
 def proof(compose: Compose, ingress: str, telegram: str, state: Path, console: Console) -> str:
