@@ -50,13 +50,13 @@ bench-webhook: ## requests/s, latency and CPU of the webhook, beside its peers (
 bench-dm: ## a private message end to end at 1 and at 100 users; memory of each service
 	@$(BENCH) dm $(ARGS)
 
-bench-pacing: ## how near broadcasts come to Telegram's limits, and 429s (make bench-pacing ARGS="--bots 1 10 --senders 1 4")
+bench-pacing: ## how near broadcasts come to Telegram's limits, and 429s, beside peers (ARGS="--groups 10": 20 a minute each)
 	@$(BENCH) pacing $(ARGS)
 
 bench-meetings: ## what broadcasts do to each other and to replies: fairness, urgency, shared groups, reply latency
 	@$(BENCH) meetings $(ARGS)
 
-bench-sender: ## sends a second of one sender, beside a bare aiohttp loop and aiogram; planning of 100,000
+bench-sender: ## sends a second of one sender, beside a bare loop and aiogram; planning (ARGS="--broadcast 1000000": extrapolated)
 	@$(BENCH) sender $(ARGS)
 
 FAULTS = $(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m faults $(if $(FULL),--full) $(if $(SEED),--seed $(SEED))
@@ -83,11 +83,12 @@ faults-poison-messages: ## garbage in the queues themselves
 faults-sigterm-dm: ## rollouts of the dm worker by SIGTERM
 faults-tgms-lease: ## the leader killed, or asleep for 10 s
 faults-kill-sender: ## kill -9 of a sender in mid-broadcast
+faults-recall: ## kill -9 of a sender in mid-recall, other broadcasts going on
 faults-sigterm-sender: ## SIGTERM of a sender in mid-broadcast, Telegram quick and slow
 faults-kill-tgms: ## kill -9 of the leader in mid-broadcast
 faults-broker-restart: ## RabbitMQ killed or stopped in mid-broadcast
 faults-postgres-restart: ## PostgreSQL killed or stopped in mid-broadcast
-faults-flood-storm: ## 429s for one bot and for chats
+faults-flood-storm: ## 429s for one bot, for several chats at once and for two
 faults-send-outcomes: ## every end that a send can have, a tenth each
 faults-mix: ## all of it at random
 

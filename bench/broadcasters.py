@@ -13,12 +13,12 @@ from typing import Any
 
 import aiohttp
 from common.bus.publisher import Publisher
-from common.ids import BotId, ChatId, JobId
+from common.ids import BotId, JobId
 from common.jobs import PlanBroadcast
 from common.keys import KeyRing, WebhookSecrets
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Bot
-from common.store import bots, broadcasts, groups
+from common.store import bots, broadcasts
 from common.store.broadcasts import Targets
 from common.store.pool import Pool
 from common.telegram.secrets import TokenVault
@@ -26,13 +26,12 @@ from common.testing.postgres import fresh_database
 from stack import verbs
 from stack.keeper import Program, wait_until
 from stack.keys import Secrets
+from stack.servers import Servers
 from stack.services import Instance, Services
 from stack.system import WEBHOOK_PATH
 
 from bench.stage import ROOT, Stage, answers, free_port
 from bench.usage import cpu_seconds
-
-PER_SECOND = 30  # Telegram's for a bot
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,10 @@ class Broadcasters:
     session: aiohttp.ClientSession
     pool: Pool
     publisher: Publisher
-    pids: Mapping[str, Sequence[int]]
+    pids: Mapping[str, Sequence[int]]  # but for the servers'
+    servers: Servers
     groups: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # by bot
+    chats: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # the same at Telegram
     tokens: dict[int, str] = field(default_factory=dict, repr=False)
 
     async def admin(self, method: str, path: str, **body: Any) -> Any:
@@ -84,13 +85,13 @@ class Broadcasters:
         await self.publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
 
     async def fill(self, count: int) -> None:
-        """So many groups that exist in the database alone."""
-        (bot_id,) = self.tokens
+        """So many groups that exist in the database alone, shared out evenly to the bots."""
         async with self.pool.transaction("bench") as tx:
             await tx.execute(
                 """INSERT INTO groups (bot_id, chat_id, title)
-                   SELECT $1, -1009000000000 - n, 'Group ' || n FROM generate_series(1, $2::int) n""",
-                bot_id,
+                   SELECT ($1::bigint[])[1 + n % cardinality($1::bigint[])], -1009000000000 - n, 'Group ' || n
+                   FROM generate_series(1, $2::int) n""",
+                list(self.tokens),
                 count,
             )
             await tx.execute("ANALYZE groups")
@@ -123,9 +124,14 @@ class Broadcasters:
         """Every call so far, with the time at which it arrived."""
         return [json.loads(line) for line in self.effects.read_text("utf-8").splitlines()]
 
+    def processes(self) -> dict[str, Sequence[int]]:
+        """Now: a database has one for each connection."""
+        servers = {"postgresql": self.servers.postgres.pids(), "rabbitmq": self.servers.rabbitmq.pids()}
+        return {**self.pids, **servers}
+
     def cpu(self) -> dict[str, float]:
         """Seconds so far, by part."""
-        return {name: cpu_seconds(pids) for name, pids in self.pids.items()}
+        return {name: cpu_seconds(pids) for name, pids in self.processes().items()}
 
 
 @asynccontextmanager
@@ -164,11 +170,10 @@ async def bring_up(stage: Stage, shape: Shape, name: str) -> AsyncIterator[Broad
             instances = [services.start(kind) for kind in kinds]
             await asyncio.to_thread(services.wait_ready)
             pids = {kind: [services.pid(i) for i in instances if i.service == kind] for kind in dict.fromkeys(kinds)}
-            servers = stage.servers
-            pids |= {"postgresql": servers.postgres.pids(), "rabbitmq": servers.rabbitmq.pids()}
-            pids |= {"telegram": [telegram.identity.pid]}
+            pids["telegram"] = [telegram.identity.pid]
             url, vault = f"http://127.0.0.1:{port}", TokenVault(KeyRing.from_base64(secrets.encryption_keys))
-            this = Broadcasters(shape, url, logs / "effects.jsonl", services, instances, session, pool, publisher, pids)
+            effects, servers = logs / "effects.jsonl", stage.servers
+            this = Broadcasters(shape, url, effects, services, instances, session, pool, publisher, pids, servers)
             await _populate(this, vault)
             if shape.voices:
                 await _listen(this, secrets)
@@ -198,8 +203,16 @@ async def _populate(this: Broadcasters, vault: TokenVault) -> None:
         members = [{"id": bot_id, "status": "administrator"}]
         answer = await this.admin("POST", "chats", count=max(1, this.shape.sends), title="Group", bots=members)
         chats = answer["chats"][: this.shape.sends]
+        this.chats[bot_id] = [chat["id"] for chat in chats]
         async with this.pool.transaction("bench") as tx:
             await bots.save(tx, Bot(bot_id, made["username"], "Muster", sealed, key))
-            for chat in chats:
-                register = groups.register(tx, bot_id, ChatId(chat["id"]), title=chat["title"], kind="supergroup")
-                this.groups[bot_id].append(await register)
+            rows = await tx.fetch(
+                """INSERT INTO groups (bot_id, chat_id, title, kind)
+                   SELECT $1, n.chat_id, n.title, 'supergroup'
+                   FROM unnest($2::bigint[], $3::text[]) AS n (chat_id, title)
+                   RETURNING group_id""",
+                bot_id,
+                this.chats[bot_id],
+                [chat["title"] for chat in chats],
+            )
+        this.groups[bot_id] = [row["group_id"] for row in rows]

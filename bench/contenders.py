@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,10 @@ from common.queues import DM_QUEUE
 from ingress.webhook import PATH
 from stack.keeper import Child
 
-from bench.stage import ROOT, Stage, free_port, progress
+from bench import npm
+from bench.stage import Stage, free_port, progress
 
 AMQPLIB = "amqplib@2.3.1"
-NODE_HOME = ROOT / ".cache" / "bench"
 _KEY = "1:" + "5a" * 32
 _PEERS = Path(__file__).parent / "peers"
 MUSTER, UNTRACED, BARE, FASTAPI, NODE = "muster", "muster_untraced", "bare_uvicorn", "fastapi_aiopika", "node_amqplib"
@@ -80,22 +78,13 @@ def _uvicorn(stage: Stage, name: str, app: str) -> Contender:
 
 
 def _node(stage: Stage) -> Contender | None:
-    if shutil.which("node") is None or not _amqplib():
+    modules = npm.modules("amqplib", AMQPLIB)
+    if modules is None:
         progress("SKIPPED: node http + amqplib. It needs node and npm; ratio_to_node_amqplib will be null.")
         return None
     port = free_port()
-    env = {"NODE_PATH": str(NODE_HOME / "node_modules"), "NODE_ENV": "production", "BENCH_PORT": str(port)}
+    env = {"NODE_PATH": str(modules), "NODE_ENV": "production", "BENCH_PORT": str(port)}
     return _started(stage, NODE, port, ["node", str(_PEERS / "node_amqplib.cjs")], env)
-
-
-def _amqplib() -> bool:
-    if (NODE_HOME / "node_modules" / "amqplib").exists():
-        return True
-    if shutil.which("npm") is None:
-        return False
-    NODE_HOME.mkdir(parents=True, exist_ok=True)
-    words = ["npm", "install", "--prefix", str(NODE_HOME), "--no-save", "--no-audit", "--no-fund", AMQPLIB]
-    return subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _started(stage: Stage, name: str, port: int, argv: list[str], env: dict[str, str]) -> Contender:

@@ -14,8 +14,8 @@ from typing import Any
 from bench import broker, report
 from bench.broadcasters import Broadcasters, Shape, bring_up
 from bench.cores import Cores
-from bench.pacing import share
 from bench.stage import progress, stage
+from bench.windows import share
 
 _REPLY_AIM = 1.2  # seconds, p99
 _URGENT_AIM = 3.0  # seconds

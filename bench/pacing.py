@@ -1,44 +1,26 @@
-"""How near broadcasts come to what Telegram's limits allow, and how often they overstep them (429)."""
+"""How near broadcasts come to what Telegram's limits allow, and how often they overstep them (429), beside peers."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 from bench import broker, report
-from bench.broadcasters import PER_SECOND, Broadcasters, Shape, bring_up
+from bench.broadcasters import Broadcasters, Shape, bring_up
 from bench.cores import Cores
+from bench.paced import Case, tell
 from bench.stage import Stage, progress, stage
+from bench.throttlers import MUSTER, PEERS, Contender, Errand, available, contender
+from bench.usage import busy_seconds
+from bench.windows import PER_MINUTE, PER_SECOND, group_share, share, steady
 
-_PACKAGES = ("aiohttp", "aio-pika", "asyncpg", "uvloop")
-_AIM = 0.97
-
-
-@dataclass(frozen=True)
-class Case:
-    """What came of one shape; `shares` by bot."""
-
-    shape: Shape
-    shares: Sequence[float]
-    steady: Sequence[float]  # the same without the beginning and the end: of any 31 sends
-    floods: int
-    states: Mapping[str, int]
-    span: float
-    cpu: Mapping[str, float]  # µs a send, by part
-
-    @property
-    def worst(self) -> float:
-        """Of the bots."""
-        return min(self.shares)
-
-    @property
-    def name(self) -> str:
-        """For the JSON line."""
-        return f"bots{self.shape.bots}_senders{self.shape.senders}_{self.shape.limits}"
+_PACKAGES = ("aiohttp", "aio-pika", "asyncpg", "uvloop", "python-telegram-bot", "aiolimiter")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,116 +28,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bots", type=int, nargs="+", default=[1, 10], help="(%(default)s)")
     parser.add_argument("--senders", type=int, nargs="+", default=[1, 4], help="sender processes (%(default)s)")
     parser.add_argument("--sends", type=int, default=600, help="of each bot (%(default)s)")
-    parser.add_argument("--limits", nargs="+", default=["strict"], choices=["strict", "penalty"], help="(%(default)s)")
+    both = ["strict", "penalty"]  # the second: each 429 shuts its lane for 3 s
+    parser.add_argument("--limits", nargs="+", default=both, choices=both, help="(%(default)s)")
+    text = "beside Muster, with the fewest bots; - for none (%(default)s)"
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=[*PEERS, "-"], help=text)
+    text = "instead: so many groups of one bot at once have 20 a minute each (%(default)s)"
+    parser.add_argument("--groups", type=int, default=0, help=text)
+    parser.add_argument("--each", type=int, default=50, help="sends to each of --groups: 50 need 129 s (%(default)s)")
+    text = "messages a second that people write to each bot meanwhile (%(default)s)"
+    parser.add_argument("--replies", type=float, default=0, help=text)
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 when every delivery was sent and nothing was sent twice."""
+    """0 when Muster sent all there was to send, and nothing twice."""
     about = report.machine(_PACKAGES)
+    peers = available([name for name in options.peers if name != "-"])
     with stage(Cores()) as this:
         about |= {"rabbitmq": asyncio.run(broker.version(this.servers.amqp_url))}
-        cases = [_case(this, shape) for shape in _shapes(options)]
-    return _tell(cases, about)
+        cases = [asyncio.run(_measure(this, who, shape, options)) for who, shape in _cases(options, peers)]
+    return tell(cases, about)
 
 
-def _shapes(options: argparse.Namespace) -> Iterator[Shape]:
+def _cases(options: argparse.Namespace, peers: Sequence[str]) -> Iterator[tuple[str, Shape]]:
+    sends = options.groups + PER_SECOND if options.groups else options.sends
     for limits in options.limits:
-        for bots in options.bots:
+        for bots in [1] if options.groups else options.bots:
             for senders in options.senders:
-                yield Shape(bots, senders, options.sends, limits)
+                yield MUSTER, Shape(bots, senders, sends, limits, voices=int(options.replies > 0))
+        for who in peers:  # no process of Muster's runs
+            yield who, Shape(1 if options.groups else min(options.bots), 0, sends, limits, brains=0)
 
 
-def _case(this: Stage, shape: Shape) -> Case:
-    progress(f"{shape.bots} bots, {shape.senders} senders, {shape.sends} sends each, limits {shape.limits}")
-    return asyncio.run(_measure(this, shape))
-
-
-async def _measure(this: Stage, shape: Shape) -> Case:
-    async with bring_up(this, shape, f"b{shape.bots}s{shape.senders}{shape.limits}") as fleet:
-        await _warm_up(fleet)
+async def _measure(this: Stage, who: str, shape: Shape, options: argparse.Namespace) -> Case:
+    progress(f"{who}: {shape.bots} bots, {shape.senders} senders, limits {shape.limits}")
+    errand = Errand(slice(PER_SECOND), slice(None))
+    if options.groups:
+        errand = Errand(slice(options.groups, None), slice(options.groups), options.each)
+    name = f"{who}-b{shape.bots}s{shape.senders}{shape.limits}"
+    async with bring_up(this, shape, name) as fleet, contender(this, fleet, errand, who) as sender:
+        await sender.warm_up()
+        await asyncio.sleep(2)
         skip = len(fleet.calls())
-        before = fleet.cpu()
-        number = await fleet.broadcast([group for groups in fleet.groups.values() for group in groups])
-        await fleet.done(number, within=60 + 4 * shape.sends / PER_SECOND)
-        used = {part: 1e6 * (seconds - before[part]) for part, seconds in fleet.cpu().items()}
-        states = await fleet.states(number)
+        before, busy, begun = sender.cpu(), busy_seconds(), time.monotonic()
+        await _send(sender, _patience(who, options), options.replies)
+        lasted = time.monotonic() - begun
+        cores = lasted * (os.cpu_count() or 1)  # in seconds of CPU
+        machine = (busy_seconds() - busy) / cores
+        used = {part: seconds - before[part] for part, seconds in sender.cpu().items()}
         calls = [call for call in fleet.calls()[skip:] if call["method"] == "sendMessage"]
-    times = _arrivals(calls)
-    total = sum(map(len, times.values()))
+        expected = sum(len(chats[errand.to]) for chats in fleet.chats.values()) * errand.each
+    to_groups = [call for call in calls if call["chat_id"] < 0 and call["status"] == "ok"]
+    by_bot = _arrivals(calls, "bot_id", until=max((call["at"] for call in to_groups), default=0.0))
     return Case(
+        who,
         shape,
-        [share(each) for each in times.values()],
-        [steady(each) for each in times.values()],
+        errand.each,
+        *_shares(by_bot, _arrivals(to_groups, "chat_id") if options.groups else None),
         sum(call["status"] != "ok" for call in calls),
-        states,
-        max(each[-1] - each[0] for each in times.values()),
-        {part: micros / total for part, micros in used.items()},
+        expected - len(to_groups),
+        max((each[-1] - each[0] for each in by_bot.values()), default=0.0),
+        {part: 1e6 * seconds / max(1, len(to_groups)) for part, seconds in used.items()},
+        used["telegram"] / lasted,
+        machine,
+        sum(used.values()) / cores,
     )
 
 
-async def _warm_up(fleet: Broadcasters) -> None:
-    """A second's worth, so that connections are open and round trips known; the groups' minute is not touched by it."""
-    number = await fleet.broadcast([group for groups in fleet.groups.values() for group in groups[:PER_SECOND]])
-    await fleet.done(number, within=60)
-    await asyncio.sleep(2)
+async def _send(sender: Contender, patience: float, replies: float) -> None:
+    people = asyncio.create_task(_people_write(sender.fleet, replies)) if replies else None
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await sender.send()
+    finally:
+        if people is not None:
+            people.cancel()
+            with suppress(asyncio.CancelledError):
+                await people
 
 
-def _arrivals(calls: Sequence[Mapping[str, Any]]) -> dict[int, list[float]]:
+async def _people_write(fleet: Broadcasters, per_second: float) -> None:
+    """Each person once, so that nobody's patience is tried; to all bots at a steady pace."""
+    while True:
+        for bot_id in fleet.tokens:
+            (user,) = (await fleet.admin("POST", "users", count=1, first_name="Ada"))["users"]
+            await fleet.admin("POST", "messages", bot_id=bot_id, user_id=user["id"], text="hello")
+            await asyncio.sleep(1 / per_second / len(fleet.tokens))
+
+
+def _patience(who: str, options: argparse.Namespace) -> float:
+    """Seconds; a peer that floods without end is cut off, and what it has not sent is told."""
+    best = 60 * options.each / PER_MINUTE if options.groups else options.sends / PER_SECOND
+    return float(10 * best + 60 if who == MUSTER else 3 * best + 30)
+
+
+def _arrivals(calls: Sequence[Mapping[str, Any]], key: str, *, until: float = float("inf")) -> dict[int, list[float]]:
+    """Of what was accepted: a bot's replies after its broadcast are not the broadcast's."""
     found: dict[int, list[float]] = defaultdict(list)
     for call in calls:
-        if call["status"] == "ok":
-            found[call["bot_id"]].append(call["at"])
-    return {bot: sorted(times) for bot, times in found.items()}
+        if call["status"] == "ok" and call["at"] <= until:
+            found[call[key]].append(call["at"])
+    return {one: sorted(times) for one, times in found.items()}
 
 
-def share(times: Sequence[float]) -> float:
-    """The shortest span that the limit allows for so many sends, divided by the span needed."""
-    return ((len(times) - 1) // PER_SECOND) / (times[-1] - times[0])
-
-
-def steady(times: Sequence[float]) -> float:
-    """A second, divided by what a bot's 31 sends in a row take on average."""
-    gaps = [later - earlier for earlier, later in zip(times, times[PER_SECOND:], strict=False)]
-    return len(gaps) / sum(gaps)
-
-
-def _tell(cases: Sequence[Case], about: dict[str, str]) -> int:
-    print("\n".join(f"{name}: {value}" for name, value in about.items()) + "\n")
-    head = (
-        "limits",
-        "bots",
-        "senders",
-        "sends each",
-        "share, worst bot",
-        "median",
-        "steady",
-        "429s",
-        "seconds",
-        "not sent",
-    )
-    print(report.table(head, [_row(case) for case in cases]), end="\n\n")
-    parts = list(dict.fromkeys(part for case in cases for part in case.cpu))
-    print(report.table(("CPU µs a send", *parts), [_cpu_row(case, parts) for case in cases]), end="\n\n")
-    for case in cases:
-        text = f"{case.name}: {case.worst:.3f} of the best (aim {_AIM}), {case.floods} 429s (aim 0)"
-        print(report.aim(text, met=case.worst >= _AIM and case.floods == 0))
-    figures: dict[str, object] = {}
-    for case in cases:
-        figures |= {f"{case.name}_share": round(case.worst, 3), f"{case.name}_429": case.floods}
-        figures |= {f"{case.name}_steady": round(min(case.steady), 3)}
-    print(report.last_line("pacing", figures, about))
-    wrong = [case for case in cases if set(case.states) != {"sent"}]
-    return 1 if wrong else 0
-
-
-def _row(case: Case) -> list[str]:
-    middle = sorted(case.shares)[len(case.shares) // 2]
-    unsent = sum(n for state, n in case.states.items() if state != "sent")
-    shape = case.shape
-    numbers = map(str, (shape.bots, shape.senders, shape.sends))
-    shares = (f"{value:.3f}" for value in (case.worst, middle, min(case.steady)))
-    return [shape.limits, *numbers, *shares, str(case.floods), f"{case.span:.1f}", str(unsent)]
-
-
-def _cpu_row(case: Case, parts: Sequence[str]) -> list[str]:
-    return [case.name, *(f"{case.cpu.get(part, 0):,.0f}" for part in parts)]
+def _shares(
+    by_bot: Mapping[int, Sequence[float]], by_group: Mapping[int, Sequence[float]] | None
+) -> tuple[list[float], list[float]]:
+    if by_group is not None:
+        return [group_share(times) for times in by_group.values()], []
+    return [share(times) for times in by_bot.values()], [steady(times) for times in by_bot.values()]

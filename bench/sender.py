@@ -6,9 +6,7 @@ import argparse
 import asyncio
 import json
 import statistics
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from common.ids import BotId, JobId
@@ -17,11 +15,13 @@ from common.queues import GROUP_MESSAGE_QUEUE
 from common.store import broadcasts, deliveries
 from common.store.broadcasts import Targets
 
-from bench import broker, report
+from bench import broker, extrapolated, report
 from bench.broadcasters import Broadcasters, Shape, bring_up
 from bench.cores import Cores
+from bench.extrapolated import Slice
+from bench.planning import Planned, plan_paused
 from bench.stage import ROOT, Stage, progress, stage
-from bench.usage import Memory, cpu_seconds, memory
+from bench.usage import cpu_seconds
 
 _PACKAGES = ("aiohttp", "aiogram", "aio-pika", "asyncpg", "uvloop")
 _AIM = 0.8  # of the bare loop
@@ -30,20 +30,12 @@ _CONCURRENCY = 100
 MUSTER, BARE, AIOGRAM = "muster", "bare_aiohttp", "aiogram"
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A broadcast that was planned."""
-
-    deliveries: int
-    seconds: float
-    memory: Memory
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run's length."""
     parser.add_argument("--sends", type=int, default=4000, help="of each in a round (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="0: no race (%(default)s)")
     parser.add_argument("--plan", type=int, nargs="*", default=[100_000], help="groups of a broadcast (%(default)s)")
+    extrapolated.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
         about |= {"rabbitmq": asyncio.run(broker.version(this.servers.amqp_url)), "placed": str(this.cores)}
         rates, cpu = asyncio.run(_race(this, options))
         plans = [asyncio.run(_plan(this, count)) for count in options.plan]
-    return _tell(rates, cpu, plans, about)
+        whole = asyncio.run(extrapolated.measure(this, options)) if options.broadcast else None
+    return _tell(rates, cpu, plans, whole, about)
 
 
 async def _race(this: Stage, options: argparse.Namespace) -> tuple[dict[str, list[float]], Mapping[str, float]]:
@@ -61,6 +54,8 @@ async def _race(this: Stage, options: argparse.Namespace) -> tuple[dict[str, lis
     shape = Shape(1, 0, options.sends, limits="off", latency="0-0", brains=0)
     rates: dict[str, list[float]] = {MUSTER: [], BARE: [], AIOGRAM: []}
     used: dict[str, float] = {}
+    if not options.rounds:
+        return rates, used
     async with bring_up(this, shape, "sender") as fleet:
         for number in range(options.rounds):
             progress(f"round {number + 1}")
@@ -136,43 +131,45 @@ async def _plan(this: Stage, count: int) -> Planned:
     progress(f"planning {count:,} deliveries")
     async with bring_up(this, Shape(1, 1, 0, limits="off", brains=0), f"plan{count}") as fleet:
         await fleet.fill(count)
-        (sender,) = (fleet.services.pid(i) for i in fleet.instances if i.service == "sender")
-        async with fleet.pool.transaction("bench") as tx:
-            targets = Targets(all_groups=True)
-            number = await broadcasts.create(tx, targets, {"method": "sendMessage", "params": {"text": "x"}})
-            await broadcasts.pause(tx, number, "only planned")
-        begun = time.monotonic()
-        await fleet.plan(number)
-        while True:
-            async with fleet.pool.transaction("bench") as tx:
-                found = await broadcasts.get(tx, number)
-            if found is not None and found.planned:
-                return Planned(found.total, time.monotonic() - begun, memory(sender))
-            await asyncio.sleep(0.02)
+        return await plan_paused(fleet)
 
 
 def _tell(
-    rates: Mapping[str, Sequence[float]], cpu: Mapping[str, float], plans: Sequence[Planned], about: dict[str, str]
+    rates: Mapping[str, Sequence[float]],
+    cpu: Mapping[str, float],
+    plans: Sequence[Planned],
+    whole: Slice | None,
+    about: dict[str, str],
 ) -> int:
     print("\n".join(f"{name}: {value}" for name, value in about.items()) + "\n")
-    bare = statistics.median(rates[BARE])
-    rows = [[name, report.spread(each), f"{statistics.median(each) / bare:.2f}"] for name, each in rates.items()]
-    print(report.table(("one process", "sends/s", "of the bare loop"), rows), end="\n\n")
-    print(report.table(("CPU", "µs a send"), [[part, f"{used:,.0f}"] for part, used in cpu.items()]), end="\n\n")
-    head = ("planned", "seconds", "RSS MiB of the sender")
-    print(
-        report.table(head, [[f"{p.deliveries:,}", f"{p.seconds:.1f}", f"{p.memory.rss:.0f}"] for p in plans]),
-        end="\n\n",
-    )
-    ratio = statistics.median(rates[MUSTER]) / bare
-    print(report.aim(f"{_AIM} of the bare loop, ledger included: {ratio:.2f}", met=ratio >= _AIM))
+    figures = _tell_race(rates, cpu) if rates[MUSTER] else {}
+    if plans:
+        head = ("planned", "seconds", "RSS MiB of the sender before", "at most")
+        rows = [[f"{p.deliveries:,}", f"{p.seconds:.1f}", f"{p.before:.0f}", f"{p.most:.0f}"] for p in plans]
+        print(report.table(head, rows), end="\n\n")
     for plan in plans:
         limit = _PLAN_AIM * plan.deliveries / 100_000
         text = f"{plan.deliveries:,} planned within {limit:.0f} s: {plan.seconds:.1f} s"
         print(report.aim(text, met=plan.seconds <= limit))
-    figures = {f"{name}_per_second": round(statistics.median(each), 1) for name, each in rates.items()}
-    figures |= {"ratio_to_bare_aiohttp": round(ratio, 3)}
-    figures |= {"ratio_to_aiogram": round(statistics.median(rates[MUSTER]) / statistics.median(rates[AIOGRAM]), 3)}
-    figures |= {f"plan_{plan.deliveries}_seconds": round(plan.seconds, 2) for plan in plans}
+        figures |= {f"plan_{plan.deliveries}_seconds": round(plan.seconds, 2)}
+        figures |= {f"plan_{plan.deliveries}_grown_mib": round(plan.most - plan.before, 1)}
+    if whole is not None:
+        print()
+        extrapolated.tell(whole)
+        figures |= whole.figures
     print(report.last_line("sender", figures, about))
     return 0
+
+
+def _tell_race(rates: Mapping[str, Sequence[float]], cpu: Mapping[str, float]) -> dict[str, object]:
+    bare = statistics.median(rates[BARE])
+    rows = [[name, report.spread(each), f"{statistics.median(each) / bare:.2f}"] for name, each in rates.items()]
+    print(report.table(("one process", "sends/s", "of the bare loop"), rows), end="\n\n")
+    print(report.table(("CPU", "µs a send"), [[part, f"{used:,.0f}"] for part, used in cpu.items()]), end="\n\n")
+    ratio = statistics.median(rates[MUSTER]) / bare
+    print(report.aim(f"{_AIM} of the bare loop, ledger included: {ratio:.2f}", met=ratio >= _AIM))
+    figures: dict[str, object] = {f"{name}_per_second": round(statistics.median(r), 1) for name, r in rates.items()}
+    figures |= {"ratio_to_bare_aiohttp": round(ratio, 3)}
+    return figures | {
+        "ratio_to_aiogram": round(statistics.median(rates[MUSTER]) / statistics.median(rates[AIOGRAM]), 3)
+    }

@@ -27,6 +27,8 @@ SCOPES: Final = (
     "bots:write",
     "keys:read",
     "keys:write",
+    "webhooks:read",
+    "webhooks:write",
     "audit:read",
     "*",
 )

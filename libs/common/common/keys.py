@@ -36,6 +36,12 @@ class KeyRing:
         """`k2:<base64>,k1:<base64>`; ConfigurationError without a word of the keys themselves."""
         return cls(_parse(text, partial(base64.b64decode, validate=True), "MUSTER_ENCRYPTION_KEYS", "base64"))
 
+    def derived(self, purpose: str) -> Self:
+        """Keys for that purpose alone, under the same versions: they tell nothing of these."""
+        return type(self)(
+            {version: hmac.digest(key, f"derived:{purpose}".encode(), "sha256") for version, key in self.keys.items()}
+        )
+
     def __repr__(self) -> str:
         """Versions only."""
         return f"KeyRing({', '.join(self.keys)})"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from common.congestion import Refusal
 from common.errors import HandBack, Reject, RetryLater, StoreUnavailable
 from common.ids import UserId
 from common.records import Reply, Turn
 from common.registry import BotRegistry
-from common.store import dialogues, replies
+from common.store import congestion, dialogues, replies
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import (
     Flood,
+    Held,
     NotSent,
     SentDeleted,
     Stale,
@@ -60,8 +63,9 @@ class Speaker:
         """
         refused: str | None = None
         for reply in pending:
-            turn = await self._turn(reply, turns)
+            turn = None
             try:
+                turn = await self._turn(reply, turns)
                 refused = await self._say(await self._registry.access(reply.bot_id), reply, turn) or refused
             except (RetryLater, HandBack):
                 async with self._pool.transaction("release replies") as tx:
@@ -86,6 +90,7 @@ class Speaker:
             try:
                 result = await self._call(access, reply, turn)
             except Flood as flood:
+                await self._tell(reply, flood)
                 waited += flood.retry_after
                 if waited > _SHORT_FLOOD:
                     raise RetryLater(timedelta(seconds=flood.retry_after), flood.outcome, counts=False) from None
@@ -102,6 +107,16 @@ class Speaker:
             else:
                 await self._settle(reply, turn, "sent", message_id=_message_id(result))
                 return None
+
+    async def _tell(self, reply: Reply, flood: Flood) -> None:
+        """All processes that send for this bot; where it can't be told now, this one obeys it all the same."""
+        if isinstance(flood, Held):
+            return
+        chat_id = reply.params.get("chat_id")
+        chat, wait = chat_id if isinstance(chat_id, int) else None, timedelta(seconds=flood.retry_after)
+        with suppress(StoreUnavailable):
+            async with self._pool.transaction("flood") as tx:
+                await congestion.note(tx, [Refusal(reply.bot_id, chat, wait)])
 
     async def _call(self, access: BotAccess, reply: Reply, turn: Turn | None) -> Any:
         if turn is not None:

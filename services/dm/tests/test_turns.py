@@ -7,9 +7,10 @@ import time
 from datetime import timedelta
 
 import pytest
+from common.congestion import Refusal
 from common.errors import RetryLater
 from common.ids import BotId
-from common.store import slots
+from common.store import congestion, slots
 from common.testing.postgres import Database
 
 from .driver import BOT_ID, User
@@ -69,6 +70,56 @@ async def test_a_reply_is_said_without_a_slot_rather_than_not_at_all(ada: User) 
     async with ada.db.transaction() as tx:
         await tx.execute("DELETE FROM bot_slots")
     assert len(await ada.writes("/help")) == 1
+
+
+async def refuse(db: Database, *chats: int, seconds: float = 20) -> None:
+    """As senders that got these 429s."""
+    async with db.transaction() as tx:
+        await congestion.note(tx, [Refusal(_BOT, chat, timedelta(seconds=seconds)) for chat in chats])
+
+
+async def flooded(db: Database) -> bool:
+    async with db.transaction() as tx:
+        return await congestion.stopped(tx, _BOT) is not None
+
+
+async def test_a_replys_429_counts_with_those_of_the_senders(ada: User) -> None:
+    await refuse(ada.db, -1, -2)
+    assert not await flooded(ada.db)
+    await ada.sim.admin(
+        "PUT", "faults", rules=[{"kind": "http_429", "method": "sendMessage", "times": 1, "retry_after": 1}]
+    )
+    assert [did.status for did in await ada.writes("/help")] == ["error", "ok"]
+    assert await flooded(ada.db)
+
+
+async def test_what_is_held_back_here_is_no_429(ada: User) -> None:
+    await ada.sim.admin("PUT", "faults", rules=[{"kind": "http_429", "method": "sendMessage", "retry_after": 70}])
+    ends = []
+    for _ in range(3):
+        with pytest.raises(RetryLater):
+            await ada.writes("/help")
+        async with ada.db.transaction() as tx:
+            ends.append(await tx.fetchval("SELECT flood_until FROM bots WHERE learned = 15"))
+    assert ends[0] is not None
+    assert len(set(ends)) == 1
+
+
+async def test_a_flooded_bots_replies_are_said_one_by_one_and_the_others_come_again(ada: User) -> None:
+    await refuse(ada.db, -1, -2, -3)
+    assert len(await ada.writes("/help")) == 1
+    async with ada.db.transaction() as tx:
+        [turn] = await slots.take(tx, _BOT, 1, "another reply")
+    began, job = time.monotonic(), ada.job(await ada.posts("/help"))
+    with pytest.raises(RetryLater, match="flood") as caught:
+        await ada.brings(job)
+    assert (caught.value.delay, caught.value.counts) == (timedelta(seconds=5), False)
+    assert time.monotonic() - began < 0.8, "it keeps nobody waiting"
+    assert await held(ada.db) == 1
+    async with ada.db.transaction() as tx:
+        await slots.give_back(tx, turn, turn.at)
+    assert len(await ada.brings(job)) == 1
+    assert await held(ada.db) == 0
 
 
 async def test_what_is_sent_back_leaves_its_slot_to_others(ada: User) -> None:

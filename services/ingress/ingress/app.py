@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingress import health, problems, webhook
-from ingress.api import bots, broadcasts, groups, keys, media, messages, revisions, schedules, trail
+from ingress.api import bots, broadcasts, groups, keys, media, messages, revisions, schedules, trail, webhooks
 from ingress.backend import Backend
 from ingress.flush import FlushTraces
 from ingress.openapi import describe
@@ -63,7 +63,7 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     problems.install(app)
     app.add_middleware(Surprises)
     app.add_middleware(TraceIds)  # the last added is the outermost
-    for resource in (messages, media, broadcasts, revisions, schedules, groups, bots, keys, trail, health):
+    for resource in (messages, media, broadcasts, revisions, schedules, webhooks, groups, bots, keys, trail, health):
         app.include_router(resource.router)
     describe(app)
     if telemetry.on:

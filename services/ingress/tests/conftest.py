@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
+from common import addresses
 from common.bus.publisher import Publisher
 from common.envelope import Envelope
 from common.ids import BotId
@@ -26,7 +27,7 @@ from ingress.webhook import PATH, Webhook
 from opentelemetry.trace import Span
 from telegram_sim.testing import Simulation
 
-from . import asgi
+from . import asgi, names
 from .api import FIRST, SECOND, TOKEN_KEYS, Api, token_of
 from .asgi import alive
 from .updates import Update
@@ -141,6 +142,7 @@ async def api(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ap
     monkeypatch.setenv("DATABASE_URL", db.url)
     monkeypatch.setenv("MUSTER_WEBHOOK_KEYS", NEW_KEY)
     monkeypatch.setenv("MUSTER_ENCRYPTION_KEYS", TOKEN_KEYS)
+    monkeypatch.setattr(addresses, "resolve", names.resolve)
     app = create_app()
     async with alive(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://muster") as client:
         found = Api(client, db)

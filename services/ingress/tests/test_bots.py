@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from common.congestion import Refusal
 from common.ids import BotId
 from common.keys import KeyRing, WebhookSecrets
+from common.store import congestion
 from common.testing.polling import eventually
 from ingress.webhook import PATH
 from telegram_sim.testing import Simulation
@@ -284,6 +287,21 @@ async def test_a_limited_key_registers_only_its_bots(api: Api, telegram: Simulat
     ]
     assert [answer.status_code for answer in answers] == [201, 403]
     assert [row["bot_id"] for row in await api.rows("bots")] == [FIRST]
+
+
+async def test_a_flood_is_shown_with_what_it_leaves_of_the_rate(api: Api, telegram: Simulation) -> None:
+    await register(api)
+    assert (await api.ask("POST", f"/api/bots/{FIRST}:check")).json()["health"]["problems"] == []
+    refusals = [Refusal(BotId(FIRST), chat, timedelta(seconds=8)) for chat in (-1, -2, -3)]
+    async with api.db.transaction() as tx:
+        await congestion.note(tx, refusals)
+    [shown] = (await api.ask("GET", "/api/bots")).json()["items"]
+    assert (shown["per_second"], shown["rate"], shown["health"]["problems"]) == (30, 15, ["throttled"])
+    assert shown["flood_until"] is not None
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET flood_until = now(), learned_at = now() - interval '4 min'")
+    [shown] = (await api.ask("GET", "/api/bots")).json()["items"]
+    assert (shown["rate"], shown["flood_until"], shown["health"]["problems"]) == (30, None, [])
 
 
 async def test_how_fast_and_whether_at_all(api: Api) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from common.store import revisions
 from ingress.app import create_app
+from ingress.webhook import PATH
 from telegram_sim.testing import Simulation
 
 from . import asgi
@@ -24,6 +25,7 @@ SCHEDULE = {
     "message": {"type": "text", "text": "x"},
     "targets": {"all": True},
 }
+WEBHOOK = {"url": "https://hooks.shop.com/x", "kinds": ["delivery.failed"]}
 BODIES: dict[str, Any] = {
     "upload_media": {},
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
@@ -39,11 +41,16 @@ BODIES: dict[str, Any] = {
     "change_bot": {"per_second": 20},
     "make_key": {"name": "x", "scopes": ["groups:read"]},
     "rotate_key": {},
+    "make_webhook": WEBHOOK,
+    "change_webhook": {"kinds": ["broadcast.paused"]},
+    "rotate_webhook_secret": {},
+    "replay_webhook": {"since": "2026-01-01T00:00:00Z"},
 }
 AFTER_CANCEL = {"retry_failed", "resolve_unknown"}  # they come later in the description, and find it cancelled
 AFTER_CANCEL |= {"edit_broadcast"}  # or recalled
 BEYOND = {"send_messages": 422, "register_group": 422, "make_key": 403, "register_bot": 403}
 BEYOND |= {"make_schedule": 201, "preview_schedule": 200, "upload_media": 201}  # of its own groups, and of nobody's
+BEYOND |= {"make_webhook": 201}  # of its own bots
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ async def stage(api: Api) -> dict[str, str]:
     key = await api.make_key("groups:read", bot_ids=[FIRST])
     own = await api.make_key("schedules:write", bot_ids=[FIRST])
     schedule = (await api.ask("POST", "/api/schedules", key=own, json=SCHEDULE)).json()
+    own = await api.make_key("webhooks:write", bot_ids=[FIRST])
+    webhook = (await api.ask("POST", "/api/webhooks", key=own, json=WEBHOOK)).json()
     async with api.db.transaction() as tx:
         revision_id = await revisions.create(tx, broadcast_id, "edit", priority=5, content={}, created_by="key:test")
     key_of_first = await api.make_key("messages:write", bot_ids=[FIRST])
@@ -97,6 +106,7 @@ async def stage(api: Api) -> dict[str, str]:
         "{broadcast_id}": str(broadcast_id),
         "{revision_id}": str(revision_id),
         "{schedule_id}": str(schedule["schedule_id"]),
+        "{webhook_id}": str(webhook["webhook_id"]),
         "{group_id}": str(group_id),
         "{bot_id}": str(FIRST),
         "{key_id}": key.split("_")[2],
@@ -126,7 +136,7 @@ def check(answer: httpx.Response, operation: Operation, description: dict[str, A
 
 async def test_every_operation_under_api_asks_for_a_key() -> None:
     description = await described()
-    under = {path for path in description["paths"] if path.startswith("/api/") and "webhooks" not in path}
+    under = {path for path in description["paths"] if path.startswith("/api/") and path != PATH}
     assert {operation.path for operation in operations(description)} == under
 
 

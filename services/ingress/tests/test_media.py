@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-from common.store import media
+from common.store import broadcasts, media, media_files
+from common.store.broadcasts import Targets
 from ingress.api import media as api_media
 from ingress.rules.files import FILE_LIMIT, MIB, kinds_of, mime_of, name_of
 
@@ -188,6 +191,112 @@ async def test_expired_files_go_unless_an_open_broadcast_needs_them(api: Api) ->
     async with api.db.transaction() as tx:
         assert await media.prune(tx) == 1
     assert await api.rows("blobs") == await api.rows("blob_chunks") == []
+
+
+async def remove(api: Api, name: str, **options: Any) -> httpx.Response:
+    return await api.ask("DELETE", f"/api/media/{name.removeprefix('media:')}", **options)
+
+
+async def test_what_is_deleted_is_gone_with_its_bytes_and_file_ids(api: Api) -> None:
+    made, other = (await upload(api)).json(), (await upload(api, JPEG + b"2", "b.jpg")).json()
+    sources = [media_files.of_upload(bytes.fromhex(each["sha256"]), each["name"]) for each in (made, other)]
+    async with api.db.transaction() as tx:
+        for bot_id, source in ((FIRST, sources[0]), (SECOND, sources[0]), (FIRST, sources[1])):
+            await media_files.save(tx, media_files.Key(bot_id, source, "photo"), "file-1", "sender")
+    answer = await remove(api, made["media"])
+    assert (answer.status_code, answer.json()) == (200, made)
+    assert [row["media_id"] for row in await api.rows("media")] == [other["media_id"]]
+    for table in ("blobs", "blob_chunks"):
+        assert [row["digest"].hex() for row in await api.rows(table)] == [other["sha256"]]
+    assert [row["source"] for row in await api.rows("media_files")] == [sources[1]]
+    [entry] = (await api.ask("GET", "/api/audit?limit=1")).json()["items"]
+    assert (entry["action"], entry["object"], entry["after"]) == ("media.delete", made["media"], None)
+    assert entry["before"] == {"size": made["size"], "mime": "image/jpeg", "sha256": made["sha256"]}
+    again = await remove(api, made["media"])
+    assert (again.status_code, again.json()["code"]) == (404, "media_not_found")
+
+
+async def test_what_another_key_keeps_stays(api: Api) -> None:
+    mine, theirs = await upload(api), await upload(api, key=await api.make_key("messages:write"))
+    source = media_files.of_upload(bytes.fromhex(mine.json()["sha256"]), "a.jpg")
+    async with api.db.transaction() as tx:
+        await media_files.save(tx, media_files.Key(FIRST, source, "photo"), "file-1", "sender")
+    assert (await remove(api, mine.json()["media"])).status_code == 200
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [1, 1, 1]
+    assert (await remove(api, theirs.json()["media"])).status_code == 200
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [0, 0, 0]
+
+
+async def test_what_an_open_broadcast_needs_is_not_deleted(api: Api) -> None:
+    [group_id] = await api.grow(FIRST, 1)
+    name = (await upload(api)).json()["media"]
+    await upload(api, JPEG + b"2")
+    sent = (await api.send(message={"type": "photo", "media": name})).json()["broadcast_id"]
+    refused = await remove(api, name)
+    assert (refused.status_code, refused.json()["code"]) == (409, "media_in_use")
+    assert (refused.json()["broadcast_ids"], refused.json()["schedule_ids"]) == ([sent], [])
+    await api.ask("POST", f"/api/broadcasts/{sent}:cancel")
+    async with api.db.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, slot_at)
+               VALUES ($1, $2, $3, 'sending', now())""",
+            sent,
+            group_id,
+            FIRST,
+        )
+    assert (await remove(api, name)).json()["code"] == "media_in_use", "cancelled, and an upload is under way"
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'sent'")
+    assert (await remove(api, name)).status_code == 200
+    assert (await api.send(message={"type": "photo", "media": name})).json()["code"] == "media_not_found"
+
+
+async def test_what_a_schedule_will_send_is_there_is_not_deleted_and_does_not_expire(api: Api) -> None:
+    await api.grow(FIRST, 1)
+    name = (await upload(api)).json()["media"]
+    plan = {"name": "x", "cron": "0 9 * * *", "message": {"type": "photo", "media": name}, "targets": {"all": True}}
+    made = await api.ask("POST", "/api/schedules", json=plan)
+    assert made.status_code == 201, made.text
+    path = f"/api/schedules/{made.json()['schedule_id']}"
+    refused = await remove(api, name)
+    assert (refused.json()["code"], refused.json()["schedule_ids"]) == ("media_in_use", [made.json()["schedule_id"]])
+    await api.ask("PATCH", path, json={"enabled": False})
+    assert (await remove(api, name)).json()["code"] == "media_in_use", "it may be switched on again"
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE media SET expires_at = now() - interval '1 s'")
+        assert await media.prune(tx) == 0
+    missing = {"message": {"type": "photo", "media": "media:999"}}
+    for answer in (
+        await api.ask("POST", "/api/schedules", json=plan | missing),
+        await api.ask("PATCH", path, json=missing),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "media_not_found")
+    await api.ask("DELETE", path)
+    assert (await remove(api, name)).status_code == 200
+
+
+async def test_a_deletion_waits_for_who_is_about_to_name_the_file(api: Api) -> None:
+    media_id = (await upload(api)).json()["media_id"]
+    async with api.db.transaction() as tx:
+        assert media_id in await media.find(tx, [media_id])
+        deleting = asyncio.create_task(remove(api, f"media:{media_id}"))
+        await asyncio.sleep(0.2)
+        content = {"method": "sendPhoto", "params": {"photo": f"media:{media_id}"}}
+        await broadcasts.create(tx, Targets(all_groups=True), content)
+        await media.hold(tx, [media_id], datetime.now(UTC))
+    assert (await deleting).json()["code"] == "media_in_use"
+
+
+async def test_a_repeated_deletion_is_answered_like_the_first(api: Api) -> None:
+    name, headers = (await upload(api)).json()["media"], {"Idempotency-Key": "gone"}
+    first, again = await remove(api, name, headers=headers), await remove(api, name, headers=headers)
+    assert (again.status_code, again.json(), again.headers["idempotent-replayed"]) == (200, first.json(), "true")
+
+
+async def test_another_bots_key_deletes_nothing(api: Api) -> None:
+    name = (await upload(api, key=await api.make_key("*", bot_ids=[FIRST]))).json()["media"]
+    assert (await remove(api, name, key=await api.make_key("*", bot_ids=[SECOND]))).status_code == 404
+    assert len(await api.rows("media")) == 1
 
 
 def test_types_are_told_by_the_bytes() -> None:

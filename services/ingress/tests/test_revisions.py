@@ -41,7 +41,7 @@ async def test_a_recall_is_accepted_counted_and_in_the_trail(api: Api) -> None:
     assert answer.status_code == 202, answer.text
     assert answer.json() == {
         "broadcast_id": broadcast_id, "state": "done", "revision_id": 1, "kind": "recall", "sent": 2,
-        "not_recallable": 1,
+        "not_recallable": 1, "eta_seconds": 1,
     }  # fmt: skip
     [row] = await api.rows("revisions")
     assert (row["kind"], row["state"], row["priority"], row["content"]) == ("recall", "running", 10, None)
@@ -244,3 +244,49 @@ async def test_a_key_of_another_bot_sees_and_touches_nothing(api: Api) -> None:
         answer = await api.ask("POST", f"/api/broadcasts/{broadcast_id}:{verb}", key=key, json=body)
         assert answer.status_code == 404
     assert await api.rows("revisions") == []
+
+
+async def test_its_eta_counts_what_is_still_to_be_done_and_what_goes_before(api: Api) -> None:
+    """A bot does 30 a second: 90 messages, of which the first 30 are done; another recall and a broadcast beside it."""
+    broadcast_id = await over(api, *["sent"] * 90)
+    assert (await act(api, broadcast_id, "recall")).json()["eta_seconds"] == 3, "before anything is planned"
+    assert await etas(api, broadcast_id) == [3]
+    async with api.db.transaction() as tx:
+        await revisions.plan(tx, 1, limit=60)
+    assert await etas(api, broadcast_id) == [3], "60 of them have their items"
+    async with api.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE revision_items SET state = 'done' WHERE item_id IN (SELECT item_id FROM revision_items LIMIT 30)"
+        )
+    assert await etas(api, broadcast_id) == [2]
+    rival = await over(api, *["sent"] * 30)
+    await act(api, rival, "recall")
+    assert (await etas(api, broadcast_id), await etas(api, rival)) == ([3], [2]), "they take turns"
+    urgent = await planned(api, await api.grow(FIRST, 60), priority=9)
+    assert (await etas(api, broadcast_id), await etas(api, rival)) == ([3], [2]), "recalls go before every broadcast"
+    shown = (await api.ask("GET", f"/api/broadcasts/{urgent}")).json()
+    assert shown["eta_seconds"] == 5, "60 of its own behind 60 and 30 to be deleted"
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE revisions SET state = 'done', finished_at = now()")
+    assert await etas(api, broadcast_id) == [None]
+
+
+async def test_an_edit_waits_for_more_urgent_broadcasts_and_shares_with_its_equals(api: Api) -> None:
+    broadcast_id = await over(api, *["sent"] * 30)
+    await edit(api, broadcast_id, **BOLD)
+    assert await etas(api, broadcast_id) == [1]
+    await planned(api, await api.grow(FIRST, 60))
+    assert await etas(api, broadcast_id) == [2], "the other one may have 30 before its last"
+    await planned(api, await api.grow(FIRST, 60), priority=4)
+    await planned(api, await api.grow(SECOND, 60), priority=9)
+    assert await etas(api, broadcast_id) == [2], "less urgent, and another bot's"
+    await planned(api, await api.grow(FIRST, 60), priority=6)
+    assert await etas(api, broadcast_id) == [4]
+    body = {"message": {"type": "text", "text": "x"}, "targets": {"group_ids": (await api.grow(FIRST, 30))[-30:]}}
+    dry = await api.ask("POST", "/api/send_messages?dry_run=true", json=body)
+    assert dry.json()["eta_seconds"] == 5, "30 of its own, 60 more urgent ones, 30 of the equal broadcast's, 30 edits"
+
+
+async def etas(api: Api, broadcast_id: int) -> list[int | None]:
+    shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
+    return [revision["eta_seconds"] for revision in shown["revisions"]]

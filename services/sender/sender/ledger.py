@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from common.congestion import Refusal
 from common.ids import BotId, ChatId
 from common.jobs import SendFinalMessage
 from common.records import Begun
-from common.store import broadcasts, deliveries, group_states, groups, moving, slots
+from common.store import broadcasts, congestion, deliveries, group_states, groups, moving, slots
 from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Tx
@@ -59,6 +60,7 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
         await groups.note(tx, [_note(e) for e in own if e.decision.state == "sent" or e.decision.group_failed])
         for ended in batch:  # also of an attempt that was given up meanwhile: it says what is true
             await _consequences(tx, ended)
+        await congestion.note(tx, [refusal for ended in batch for refusal in _refusals(ended)])
 
     def _unused_slots(self, job: SendFinalMessage, free_at: datetime) -> Used:
         return _slots(job, free_at, items=0)
@@ -73,10 +75,13 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
         await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
         await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
-    if decision.bot_flood is not None:
-        await slots.flood_bot(tx, begun.bot_id, decision.bot_flood)
     if decision.pause:
         await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
+
+
+def _refusals(ended: Ended) -> list[Refusal]:
+    wait = ended.decision.chat_flood or ended.decision.bot_flood
+    return [] if wait is None else [Refusal(BotId(ended.begun.bot_id), ended.begun.chat_id, wait)]
 
 
 def _outcome(ended: Ended) -> Outcome:

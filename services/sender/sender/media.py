@@ -18,7 +18,7 @@ from common.store.pool import Pool
 from common.telegram.client import Upload, upload_time
 from common.telemetry.redact import describe
 
-from sender.rules.sources import Source, file_id, of_address, of_upload, sources
+from sender.rules.sources import Source, file_id, of_address, sources
 
 _PATIENCE = 2.0  # seconds to wait for another's upload before the slot is given back
 _LOOK = 0.1  # seconds between looks
@@ -112,7 +112,7 @@ class MediaDesk:
 
     async def _add(self, supply: Supply, source: Source, bot_id: BotId, broadcast_id: int, deadline: float) -> bool:
         row = None if source.media_id is None else await self._row(source.media_id)
-        digest = of_address(broadcast_id, source.value) if row is None else of_upload(row.digest, row.name)
+        digest = of_address(broadcast_id, source.value) if row is None else media_files.of_upload(row.digest, row.name)
         key = Key(bot_id, digest, source.kind)
         if row is None:
             return await self._address(supply, source, key)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from common.congestion import Refusal
 from common.dbclock import DatabaseClock
 from common.errors import StoreUnavailable
-from common.ids import ChatId
+from common.ids import BotId, ChatId
 from common.jobs import ReviseMessage
 from common.records import BegunItem
 from common.registry import BotRegistry
-from common.store import moving, revision_items, revisions, slots
+from common.store import congestion, moving, revision_items, revisions, slots
 from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
@@ -133,6 +134,7 @@ class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
         await slots.release(tx, [_used(ended.job, ended.free_at) for ended in own])
         for ended in batch:
             await _consequences(tx, ended)
+        await congestion.note(tx, [refusal for ended in batch for refusal in _refusals(ended)])
 
     def _unused_slots(self, job: ReviseMessage, free_at: datetime) -> Used:
         return _used(job, free_at, items=0)
@@ -145,10 +147,13 @@ async def _consequences(tx: Tx, ended: _Ended) -> None:
         await moving.move(tx, item.chat_id, ChatId(verdict.migrated_to))
     if verdict.chat_flood is not None:
         await slots.flood_chat(tx, item.group_id, verdict.chat_flood)
-    if verdict.bot_flood is not None:
-        await slots.flood_bot(tx, item.bot_id, verdict.bot_flood)
     if verdict.stop:
         await revisions.stop(tx, item.revision_id, f"content: {verdict.reason}")
+
+
+def _refusals(ended: _Ended) -> list[Refusal]:
+    wait = ended.verdict.chat_flood or ended.verdict.bot_flood
+    return [] if wait is None else [Refusal(BotId(ended.item.bot_id), ended.item.chat_id, wait)]
 
 
 def _outcome(ended: _Ended) -> ItemOutcome:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from common.store import broadcasts, reaping
+from common.store.pool import Tx
 from common.testing.polling import eventually
 
 from .conftest import Direct, Fleet
@@ -126,6 +128,31 @@ async def test_a_lost_job_waits_for_another_slot(fleet: Fleet) -> None:
         await tx.execute("UPDATE deliveries SET state = 'slotted', slot_at = now() - interval '1 min'")
         assert await reaping.unslot(tx, timedelta(seconds=5)) == 1
     assert set((await fleet.ledger(broadcast_id)).values()) == {"pending"}
+
+
+@pytest.mark.parametrize(
+    ("state", "reap"),
+    [
+        ("slotted", lambda tx: reaping.unslot(tx, timedelta(seconds=5))),
+        ("sending", lambda tx: reaping.orphans(tx, timedelta(seconds=5))),
+        ("pending", reaping.close_cancelled),
+        ("pending", reaping.expire),
+    ],
+    ids=["unslot", "orphans", "close_cancelled", "expire"],
+)
+async def test_the_reaper_does_not_wait_for_rows_in_hand(
+    fleet: Fleet, state: str, reap: Callable[[Tx], Awaitable[int]]
+) -> None:
+    broadcast_id = await fleet.broadcast(await fleet.grow(2, (await bot_ids(fleet))[0]))
+    of_broadcast = "cancelled" if reap is reaping.close_cancelled else "running"
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = $1, slot_at = now() - interval '1 min', owner = 'gone'", state)
+        await tx.execute("UPDATE broadcasts SET state = $1, expires_at = now() - interval '1 s'", of_broadcast)
+    async with fleet.db.transaction() as hand:
+        row = await hand.fetchval("SELECT min(delivery_id) FROM deliveries WHERE broadcast_id = $1", broadcast_id)
+        await hand.execute("UPDATE deliveries SET attempts = attempts WHERE delivery_id = $1", row)
+        async with asyncio.timeout(3), fleet.db.transaction() as tx:
+            assert await reap(tx) == 1
 
 
 async def test_a_job_that_comes_twice_at_once_sends_once(fleet: Fleet, brain: Direct) -> None:

@@ -20,6 +20,7 @@ SECOND = timedelta(seconds=1)
         (errors.Flood(7), Decision("pending", "flood", 7 * SECOND, chat_flood=7 * SECOND)),
         (errors.Flood(60), Decision("pending", "flood", 60 * SECOND, bot_flood=60 * SECOND)),
         (errors.Flood(10_072), Decision("pending", "flood", 10_072 * SECOND, bot_flood=10_072 * SECOND)),
+        (errors.Held(70), Decision("pending", "flood", 70 * SECOND)),
         (errors.NotSent(), Decision("pending", "not_sent", 2 * SECOND)),
         (errors.Unknown(), Decision("unknown", "unknown")),
         (errors.Transient(), Decision("unknown", "transient")),

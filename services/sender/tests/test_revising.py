@@ -73,6 +73,8 @@ def test_what_else_follows() -> None:
     assert after(errors.Migrated(-100), item()).migrated_to == -100
     assert after(errors.Flood(3), item()).chat_flood == timedelta(seconds=3)
     assert after(errors.Flood(60), item()).bot_flood == timedelta(seconds=60)
+    held = after(errors.Held(70), item())
+    assert (held.state, held.delay, held.chat_flood, held.bot_flood) == ("pending", timedelta(seconds=70), None, None)
     assert after(errors.Refused("400 strange"), item()).reason == "400 strange"
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from common import runtime
+from common.keys import KeyRing
 from common.queues import TGMS_QUEUE
+from common.telegram.secrets import SigningVault
 
 from tgms import burials, housekeeping
 from tgms.handlers import Updates
+from tgms.hooks import Hooks
 from tgms.leader import Leader
+from tgms.outbound import Outbound
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
 from tgms.relay import Relay
@@ -25,7 +30,9 @@ async def main() -> None:
     async with runtime.worker("tgms", settings) as worker:
         leader = Leader(worker.pool, ttl=settings.lease_ttl)
         relay = Relay(worker.pool, worker.publisher, leader, interval=settings.relay_interval)
-        async with asyncio.TaskGroup() as loops:
+        outbound = Outbound()
+        vault = SigningVault(KeyRing.from_hex(settings.webhook_keys.get_secret_value()))
+        async with contextlib.aclosing(outbound), asyncio.TaskGroup() as loops:
             loops.create_task(worker.consume(TGMS_QUEUE, Updates(worker.pool)), name="consume")
             loops.create_task(leader.run(worker.stop), name="leader")
             loops.create_task(relay.run(worker.stop), name="relay")
@@ -33,6 +40,7 @@ async def main() -> None:
             loops.create_task(Reaper(worker.pool, worker.publisher, leader).run(worker.stop), name="reaper")
             loops.create_task(Revisions(worker.pool, leader).run(worker.stop), name="revisions")
             loops.create_task(Schedules(worker.pool, leader).run(worker.stop), name="schedules")
+            loops.create_task(Hooks(worker.pool, leader, vault, outbound).run(worker.stop), name="hooks")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
                 housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),

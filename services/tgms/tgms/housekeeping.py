@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import idempotency, inbox, media, media_files, outbox, quarantine, replies
+from common.store import events, idempotency, inbox, media, media_files, outbox, quarantine, replies
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
@@ -19,6 +19,7 @@ _INTERVAL = 60.0  # seconds
 _LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the lease would not see the stop
 _LOST_AFTER = timedelta(minutes=10)
 _QUARANTINE = timedelta(days=30)
+_EVENTS = timedelta(days=7)
 _RESULTS = timedelta(hours=25)  # the API promises 24
 _FILE_IDS = timedelta(days=60)
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
                     "inbox": await inbox.prune(tx, keep),
                     "replies": await replies.prune(tx, keep),
                     "results": await idempotency.prune(tx, _RESULTS),
+                    "events": await events.prune(tx, _EVENTS),
                     "quarantine": await quarantine.prune(tx, _QUARANTINE),
                     "media": await media.prune(tx),
                     "file_ids": await media_files.prune(tx, _FILE_IDS),

@@ -18,12 +18,9 @@ from common.store.pool import Pool
 
 from tgms.leader import Leader
 from tgms.rounds import rounds
+from tgms.rules.patience import LATE, SILENT, Steadiness
 
 _INTERVAL = 1.0  # seconds
-_LATE = timedelta(seconds=5)  # after a slot: its job is lost
-_SILENT = timedelta(seconds=8)  # a sender beats every 2
-_GAP = 3.0  # seconds without a round: nobody could beat while the database was away
-_STEADY = 5.0  # seconds of rounds after such a gap, in which whoever lives has beaten again
 _STUCK = timedelta(seconds=60)
 _FORGOTTEN = timedelta(hours=1)
 _log = logging.getLogger(__name__)
@@ -36,7 +33,7 @@ class Reaper:
         self._pool = pool
         self._publisher = publisher
         self._leader = leader
-        self._last = self._steady = float("-inf")  # the last round, and since when there was no gap
+        self._steadiness = Steadiness()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
@@ -45,10 +42,10 @@ class Reaper:
     async def _round(self) -> None:
         async with self._pool.transaction("reaper") as tx:
             await self._leader.fence(tx)
-            steady = self._has_been_steady()
+            steady = self._steadiness.after_round(time.monotonic())
             counts = {
-                "unslotted": await reaping.unslot(tx, _LATE),
-                "orphans": await reaping.orphans(tx, _SILENT) if steady else 0,
+                "unslotted": await reaping.unslot(tx, LATE),
+                "orphans": await reaping.orphans(tx, SILENT) if steady else 0,
                 "stuck": await reaping.stuck_slots(tx, _STUCK),
                 "cancelled": await reaping.close_cancelled(tx),
                 "expired": await reaping.expire(tx),
@@ -61,11 +58,3 @@ class Reaper:
             await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
         if any(counts.values()) or done:
             _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})
-
-    def _has_been_steady(self) -> bool:
-        """False for a while after an outage: it has silenced the living, too."""
-        now = time.monotonic()
-        if now - self._last > _GAP:
-            self._steady = now
-        self._last = now
-        return now - self._steady >= _STEADY

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+import time
 
 from common.store import revision_items, revisions
 from common.store.pool import Pool
 
 from tgms.leader import Leader
 from tgms.rounds import rounds
+from tgms.rules.patience import LATE, SILENT, Steadiness
 
 _INTERVAL = 1.0  # seconds
 _CHUNK = 5000  # items planned in one transaction
-_LATE = timedelta(seconds=5)  # after a slot: its job is lost
-_SILENT = timedelta(seconds=8)  # a sender beats every 2
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +24,7 @@ class Revisions:
     def __init__(self, pool: Pool, leader: Leader) -> None:
         self._pool = pool
         self._leader = leader
+        self._steadiness = Steadiness()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
@@ -33,9 +33,10 @@ class Revisions:
     async def _round(self) -> None:
         async with self._pool.transaction("revisions") as tx:
             await self._leader.fence(tx)
+            steady = self._steadiness.after_round(time.monotonic())
             counts = {
-                "unslotted": await revision_items.unslot(tx, _LATE),
-                "orphans": await revision_items.orphans(tx, _SILENT),
+                "unslotted": await revision_items.unslot(tx, LATE),
+                "orphans": await revision_items.orphans(tx, SILENT) if steady else 0,
                 "closed": await revision_items.close(tx),
                 "too_old": await revision_items.expire(tx),
                 "planned": sum([await revisions.plan(tx, n, limit=_CHUNK) for n in await revisions.unplanned(tx)]),

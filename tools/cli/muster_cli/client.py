@@ -53,10 +53,21 @@ class Client:
 
     def post(self, path: str, body: Document | None = None, *, key: str | None = None) -> Document:
         """Once, however often it is tried: under this Idempotency-Key, or one made for it. A Failure tells it."""
+        return self._once("POST", path, key, body=body)
+
+    def upload(self, path: str, file: tuple[str, bytes, str], parameters: Parameters, *, key: str | None) -> Document:
+        """As `post`: a file with its name and type."""
+        return self._once("POST", path, key, file=file, parameters=parameters)
+
+    def delete(self, path: str, *, key: str | None = None) -> Document:
+        """As `post`, for what is not there the second time."""
+        return self._once("DELETE", path, key)
+
+    def _once(self, method: str, path: str, key: str | None, **request: Any) -> Document:
         used = key or new_key()
         headers = {"Idempotency-Key": used}
         try:
-            return self._ask("POST", path, Policy(repeatable=True), body=body, headers=headers)
+            return self._ask(method, path, Policy(repeatable=True), headers=headers, **request)
         except KeyboardInterrupt:
             raise problems.lost(Failure(INTERRUPTED, "interrupted before the answer"), used) from None
         except Failure as failure:
@@ -97,13 +108,15 @@ class Client:
         body: Document | None = None,
         headers: Mapping[str, str] | None = None,
         parameters: Parameters | None = None,
+        file: tuple[str, bytes, str] | None = None,
     ) -> Document:
+        files = {"file": file} if file else None
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         policy = policy if self._tries is None else replace(policy, tries=self._tries)
         tried, uncertain = 0, False
         while True:
             tried += 1
-            outcome, found = self._try(method, path, json=body, headers=headers, params=given)
+            outcome, found = self._try(method, path, json=body, headers=headers, params=given, files=files)
             if not isinstance(found, Failure):
                 return found
             found.uncertain = uncertain = uncertain or found.uncertain  # an early try may have had its effect

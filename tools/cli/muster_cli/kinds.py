@@ -32,6 +32,11 @@ def number(value: str) -> int:
     return int(value)
 
 
+def media(value: str) -> int:
+    """A file's number, `7` or `media:7`."""
+    return number(value.removeprefix("media:"))
+
+
 def numbers(value: str) -> list[int]:
     """One id, or several with commas between."""
     return [number(each) for each in value.split(",")]
@@ -74,6 +79,27 @@ def moment(value: str, now: datetime | None = None) -> datetime:
     except (ValueError, OverflowError):
         what = "write 2026-12-01T09:00+01:00, 2026-12-01T09:00, 09:00 or +2h30m"
         raise ArgumentTypeError(f"{value!r} is no time; {what}") from None
+
+
+def past(value: str, now: datetime | None = None) -> datetime:
+    """As `moment`, looking back: `2h30m` ago, `09:00` the last one."""
+    now = now or datetime.now(UTC).astimezone()
+    try:
+        if clock := _CLOCK.fullmatch(value):
+            return _last(int(clock[1]), int(clock[2]), now)
+        if _DURATION.fullmatch(value):
+            return now - timedelta(seconds=duration(value))
+        found = datetime.fromisoformat(value)
+        return found.astimezone() if found.tzinfo is None else found
+    except (ValueError, OverflowError):
+        what = "write 2026-12-01T09:00+01:00, 2026-12-01, 09:00, or 2h30m for so long ago"
+        raise ArgumentTypeError(f"{value!r} is no time; {what}") from None
+
+
+def _last(hour: int, minute: int, now: datetime) -> datetime:
+    wall = now.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
+    today = wall.astimezone()
+    return today if today <= now else (wall - timedelta(days=1)).astimezone()
 
 
 def _next(hour: int, minute: int, now: datetime) -> datetime:

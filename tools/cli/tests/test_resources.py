@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from muster_cli.testing import Operator
@@ -143,6 +144,10 @@ async def test_bots(world: World) -> None:
     shown = await world.operator.muster("bots", "show", "111111")
     assert re.search(r"username +@bot111111", shown.out)
     assert (await world.operator.muster("bots", "show", "5")).code == 1
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET learned = 15, learned_at = now() + interval '1 min'")
+    assert "15 of 30" in (await world.operator.muster("bots", "list")).out
+    assert re.search(r"sends a second +15 of 30", (await world.operator.muster("bots", "show", "111111")).out)
 
 
 async def test_a_new_key_is_printed_once_and_alone(world: World) -> None:
@@ -200,3 +205,73 @@ async def test_the_audit_says_who_changed_what(world: World) -> None:
     assert "broadcast.pause  broadcast:1" in re.sub(r"  +", "  ", row)
     assert "state: running → paused" in row
     assert (await world.operator.muster("audit", "--json")).lines[0]["action"] == "broadcast.pause"
+
+
+async def test_a_file_is_uploaded_shown_and_deleted(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "map.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0" + b"x" * 100)
+    words = ("media", "upload", str(path), "--keep", "7d", "--idempotency-key", "u1")
+    first, second = await world.operator.muster(*words), await world.operator.muster(*words)
+    assert (first.code, first.out, second.out) == (0, "media:1\n", "media:1\n"), first.err
+    assert "muster send --photo media:1" in first.err
+    listed = await world.operator.muster("media", "list")
+    assert listed.out.splitlines()[1].split()[:4] == ["media:1", "map.jpg", "image/jpeg", "104"]
+    shown = await world.operator.muster("media", "show", "media:1", "--json")
+    assert (shown.document["name"], shown.document["kinds"]) == ("map.jpg", ["photo", "document"])
+
+
+async def test_a_file_is_deleted_when_that_is_confirmed(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "map.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0" + b"x" * 100)
+    await world.operator.muster("media", "upload", str(path))
+    async with world.operator.terminal("media", "delete", "1") as terminal:
+        await terminal.shows("Delete media:1 (map.jpg) for good? [y/N]")
+        terminal.types("n\n")
+        assert await terminal.ended() == 2
+    assert len(await world.rows("media")) == 1
+    unasked = await world.operator.muster("media", "delete", "1")
+    assert (unasked.code, "give --yes" in unasked.err) == (2, True)
+    done = await world.operator.muster("media", "delete", "media:1", "--yes")
+    assert (done.code, done.out) == (0, "media:1 (map.jpg) is deleted.\n")
+    assert await world.rows("media") == await world.rows("blobs") == []
+    again = await world.operator.muster("media", "delete", "1", "--yes")
+    assert (again.code, "404" in again.err) == (1, True)
+
+
+async def test_a_file_in_use_is_refused_with_the_reason(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "map.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0" + b"x" * 100)
+    await world.grow(1)
+    await world.operator.muster("media", "upload", str(path))
+    await world.operator.muster("send", "--all", "--photo", "media:1", "--yes", "hi")
+    done = await world.operator.muster("media", "delete", "1", "--yes")
+    assert (done.code, "409" in done.err, "not ended" in done.err) == (1, True, True), done.err
+
+
+@pytest.mark.parametrize("words", [["upload", "/nowhere/x"], ["upload", "/"], ["delete", "media:x"], ["show", "0"]])
+async def test_files_that_make_no_sense(alone: Operator, words: list[str]) -> None:
+    done = await alone.muster("media", *words)
+    assert (done.code, done.out) == (2, "")
+
+
+async def test_the_audit_is_searched(world: World) -> None:
+    await world.grow(1)
+    await world.plan()
+    for verb in ("pause", "resume"):
+        await world.operator.muster("broadcasts", verb, "1")
+    words = ("audit", "--kind", "broadcast", "--id", "1", "--action", "broadcast.pause", "--since", "1h", "--json")
+    assert [row["action"] for row in (await world.operator.muster(*words)).lines] == ["broadcast.pause"]
+    own = world.operator.environment["MUSTER_API_KEY"].split("_")[2]
+    by_key = await world.operator.muster("audit", "--key", own, "--kind", "broadcast", "--json")
+    assert [row["action"] for row in by_key.lines] == ["broadcast.resume", "broadcast.pause"]
+    none = await world.operator.muster("audit", "--until", "1h")
+    assert (none.code, none.out) == (0, "")
+    assert "No change fits" in none.err
+    refused = await world.operator.muster("audit", "--kind", "No Kind")
+    assert (refused.code, "422" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("words", [["--id", "7"], ["--since", "+1h"], ["--since", "yesterday"], ["--until", ""]])
+async def test_searches_that_make_no_sense(alone: Operator, words: list[str]) -> None:
+    done = await alone.muster("audit", *words)
+    assert (done.code, done.out) == (2, "")

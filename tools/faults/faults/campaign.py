@@ -19,6 +19,7 @@ from faults import evidence
 from faults.attribution import numbered
 from faults.cast import introduce
 from faults.history import Disturbance
+from faults.recalls import Said
 from faults.rig import until
 from faults.round import Round
 from faults.sendings import Arrival, Audit, Sendings, audit, resumed
@@ -47,6 +48,7 @@ class Campaign:
         self.asked = Counter[int]()  # deliveries, by bot
         self.doubtful: set[int] = set()  # deliveries that may end unknown
         self.waits: dict[int, float] = {}  # the retry_after of each bot's 429s
+        self.recalled: list[int] = []  # broadcast ids
         self.found = Sendings({}, [], [])
 
     @property
@@ -109,6 +111,34 @@ class Campaign:
         seconds = resumed(await self.arrivals(), made.back)
         self._this.figures["resumed_s"] = max(self._this.figures.get("resumed_s", 0.0), seconds or 0.0)
 
+    async def recall(self) -> None:
+        """The newest broadcast that is done and stands yet, once there is one; until some of it is deleted."""
+        chosen = 0
+
+        async def found() -> bool:
+            nonlocal chosen
+            ended = await evidence.ended_broadcasts(self._this.pool, self.bots)
+            chosen = max(ended & self._numbers.keys() - set(self.recalled), default=0)
+            return chosen > 0
+
+        await until(found, 60, "a broadcast is done")
+        status, answer = await self._post(
+            f"/api/broadcasts/{chosen}:recall", None, {"Authorization": f"Bearer {self._key}"}
+        )
+        if status != 202:
+            raise RuntimeError(f"the API answered {status}: {answer}")
+        self.recalled.append(chosen)
+        before = len(await self.deletions())
+
+        async def begun() -> bool:
+            return len(await self.deletions()) > before
+
+        await until(begun, 30, "its messages are being deleted")
+
+    async def deletions(self) -> list[Said]:
+        """So far."""
+        return [each for bot in self.bots for each in await self._this.telegram.deletions(bot)]
+
     async def _keep_sending(self, bot: int) -> None:
         while not self._stop.is_set():
             try:
@@ -129,7 +159,7 @@ class Campaign:
         self._targets[number] = frozenset(self._groups[bot].values())
         self.asked[bot] += len(self._groups[bot])
         while True:
-            status, answer = await self._post(body, headers)
+            status, answer = await self._post("/api/send_messages", body, headers)
             if status == 202:
                 self._numbers[int(answer["broadcast_id"])] = number
                 return
@@ -137,8 +167,8 @@ class Campaign:
                 raise RuntimeError(f"the API answered {status}: {answer}")
             await asyncio.sleep(_AGAIN)
 
-    async def _post(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
-        url, rig = "/api/send_messages", self._this.rig
+    async def _post(self, url: str, body: dict[str, Any] | None, headers: dict[str, str]) -> tuple[int, Any]:
+        rig = self._this.rig
         try:
             timeout = aiohttp.ClientTimeout(total=20)
             async with rig.http.post(
@@ -150,6 +180,7 @@ class Campaign:
 
     async def _end(self) -> None:
         await _in_time(self._this, self._ended, ENDING, "every delivery has ended")
+        await _in_time(self._this, self._unsaid, ENDING, "every recall has ended")
         await _in_time(self._this, self._free, RESTING, "every slot and turn is free")
         rows = await evidence.ledger(self._this.pool, self._numbers)
         held = await evidence.holds(self._this.pool, self.bots)
@@ -158,6 +189,9 @@ class Campaign:
 
     async def _ended(self) -> bool:
         return not (await evidence.open_deliveries(self._this.pool, self.bots)).total()
+
+    async def _unsaid(self) -> bool:
+        return not await evidence.open_recalls(self._this.pool, self.recalled)
 
     async def _free(self) -> bool:
         return await evidence.holds(self._this.pool, self.bots) == 0

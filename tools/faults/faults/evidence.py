@@ -1,4 +1,6 @@
-"""The database's side of a run. The one place of the battery with SQL: it reads what no service needs to read."""
+"""The database's side of a run. The one place of the battery with SQL: it reads what no service needs to read, and
+lets time pass.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from common.store.pool import Pool
 
 from faults.attribution import number_in
 from faults.history import ReplyRow, Rows
+from faults.recalls import Item
 from faults.sendings import Row
 
 
@@ -30,6 +33,16 @@ async def gather(pool: Pool, bots: Sequence[int], since: datetime) -> Rows:
         dead_letters=dead,
         outbox=outbox,
     )
+
+
+async def age_floods(pool: Pool, bots: Sequence[int], seconds: float) -> None:
+    """As if so much more time had passed since their floods: the rate comes back by the database's clock alone."""
+    async with pool.transaction("age floods") as tx:
+        await tx.execute(
+            "UPDATE bots SET learned_at = learned_at - make_interval(secs => $2) WHERE bot_id = ANY($1::bigint[])",
+            bots,
+            seconds,
+        )
 
 
 async def now(pool: Pool) -> datetime:
@@ -116,6 +129,41 @@ async def ledger(pool: Pool, numbers: Mapping[int, int]) -> list[Row]:
             list(numbers),
         )
     return [Row(r["delivery_id"], numbers[r["broadcast_id"]], r["chat_id"], r["state"], r["reason"]) for r in rows]
+
+
+async def ended_broadcasts(pool: Pool, bots: Sequence[int]) -> set[int]:
+    """Those of these bots that are done."""
+    async with pool.transaction("ended broadcasts") as tx:
+        rows = await tx.fetch(
+            """SELECT DISTINCT b.broadcast_id FROM broadcasts b JOIN deliveries d USING (broadcast_id)
+               WHERE b.state = 'done' AND d.bot_id = ANY($1::bigint[])""",
+            bots,
+        )
+    return {row["broadcast_id"] for row in rows}
+
+
+async def open_recalls(pool: Pool, broadcast_ids: Sequence[int]) -> int:
+    """Recalls of these broadcasts of which something is still to be done."""
+    async with pool.transaction("open recalls") as tx:
+        return int(
+            await tx.fetchval(
+                "SELECT count(*) FROM revisions WHERE finished_at IS NULL AND broadcast_id = ANY($1::bigint[])",
+                broadcast_ids,
+            )
+        )
+
+
+async def recalled(pool: Pool, broadcast_ids: Sequence[int]) -> list[Item]:
+    """Every message that is known of these broadcasts, with what its recall says of it."""
+    async with pool.transaction("recalled") as tx:
+        rows = await tx.fetch(
+            """SELECT g.chat_id, d.message_id, i.state FROM deliveries d JOIN groups g USING (group_id)
+               LEFT JOIN revisions r ON r.broadcast_id = d.broadcast_id AND r.kind = 'recall'
+               LEFT JOIN revision_items i ON i.revision_id = r.revision_id AND i.delivery_id = d.delivery_id
+               WHERE d.broadcast_id = ANY($1::bigint[]) AND d.message_id IS NOT NULL""",
+            broadcast_ids,
+        )
+    return [Item(row["chat_id"], row["message_id"], row["state"]) for row in rows]
 
 
 async def holds(pool: Pool, bots: Sequence[int]) -> int:

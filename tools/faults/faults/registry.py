@@ -47,6 +47,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "kill-sender", "F7", "kill -9 of a sender at random", "kills", 8, 300, sending.killed_sender, rate=5, people=20
     ),
+    Fault("recall", "F7", "kill -9 of a sender in mid-recall", "recalls", 3, 100, sending.recalled, rate=5, people=20),
     Fault("sigterm-sender", "F8", "SIGTERM of a sender", "stops", 4, 200, sending.dismissed_sender, rate=5, people=20),
     Fault(
         "kill-tgms",
@@ -81,7 +82,17 @@ FAULTS: tuple[Fault, ...] = (
         rate=5,
         people=20,
     ),
-    Fault("flood-storm", "F11", "429s for one bot and for chats", "storms", 1, 20, sending.storm, rate=5, people=20),
+    Fault(
+        "flood-storm",
+        "F11",
+        "429s for one bot, for several chats at once and for two",
+        "storms",
+        1,
+        20,
+        sending.storm,
+        rate=5,
+        people=20,
+    ),
     Fault(
         "send-outcomes",
         "F10",

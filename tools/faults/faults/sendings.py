@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ AMBIGUOUS = frozenset(
 )
 KNOWN_ENDS: Mapping[str | None, str] = {None: "sent", "unknown_fields": "sent", "sent_deleted": "sent"}
 BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot
+CHATS, TOGETHER = 3, 4.0  # chats refused within these seconds speak of their bot: the product says five, we are sure
 UNDER_WAY = 1.0  # seconds: requests that other processes had begun when a bot's first 429 came
 _SHOWN = 20  # violations of one sort that are spelled out
 
@@ -129,6 +130,7 @@ def _unexplained(found: Sendings) -> list[Target]:
 def too_early(arrivals: Sequence[Arrival]) -> list[str]:
     """Requests to a chat, or of a bot, that Telegram had asked to wait for longer."""
     closed: dict[tuple[int, int | None], tuple[float, float]] = {}  # since when, until when
+    refused: dict[int, list[Arrival]] = {}
     found = []
     for each in sorted(arrivals, key=lambda arrival: arrival.at):
         for key, grace in (((each.bot_id, None), UNDER_WAY), ((each.bot_id, each.chat_id), 0.0)):
@@ -136,11 +138,24 @@ def too_early(arrivals: Sequence[Arrival]) -> list[str]:
             if since + grace < each.at < until:
                 found.append(f"bot {each.bot_id}, chat {each.chat_id}, {until - each.at:.2f} s too early")
                 break
-        if each.retry_after is not None:
-            whom = (each.bot_id, None if each.retry_after >= BOT_WIDE else each.chat_id)
+        for whom, wait in _closes(each, refused):
             since, until = closed.get(whom, (each.at, 0.0))
-            closed[whom] = (since if each.at < until else each.at, max(until, each.at + each.retry_after))
+            closed[whom] = (since if each.at < until else each.at, max(until, each.at + wait))
     return found
+
+
+def _closes(each: Arrival, refused: dict[int, list[Arrival]]) -> Iterator[tuple[tuple[int, int | None], float]]:
+    """What a 429 closes, and for how long; `refused` has each bot's before it."""
+    if each.retry_after is None:
+        return
+    if each.retry_after < BOT_WIDE:
+        yield (each.bot_id, each.chat_id), each.retry_after
+        near = [other for other in refused.get(each.bot_id, []) if each.at - other.at <= TOGETHER]
+        refused[each.bot_id] = [*near, each]
+        if len({other.chat_id for other in refused[each.bot_id]}) < CHATS:
+            return
+    waits = [other.at + (other.retry_after or 0.0) - each.at for other in refused.pop(each.bot_id, [each])]
+    yield (each.bot_id, None), max([*waits, each.retry_after])
 
 
 def misjudged(found: Sendings) -> list[str]:

@@ -9,6 +9,7 @@ import aiohttp
 
 from faults.attribution import number_in
 from faults.history import Attempt, Send
+from faults.recalls import Said
 from faults.sendings import Arrival
 
 _PAGE = 5000
@@ -77,13 +78,7 @@ class Telegram:
 
     async def sends(self, bot_id: int) -> list[Send]:
         """Every message that was taken from a bot."""
-        since, found = 0, []
-        while True:
-            page = await self._get("/admin/effects", bot_id=bot_id, method="sendMessage", since=since, limit=_PAGE)
-            found += [_send(effect) for effect in page["effects"] if effect["status"] == "ok"]
-            if len(page["effects"]) < _PAGE:
-                return found
-            since = page["next"]
+        return [_send(effect) for effect in await self._effects(bot_id, "sendMessage") if effect["status"] == "ok"]
 
     async def add_groups(self, bot_id: int, count: int) -> list[int]:
         """Supergroups that the bot administers; their chats."""
@@ -98,17 +93,25 @@ class Telegram:
 
     async def arrivals(self, bot_id: int, waits: float | None) -> list[Arrival]:
         """Every sendMessage of a bot; `waits` is the retry_after that its 429s were ordered with."""
-        since, found = 0, []
-        while True:
-            page = await self._get("/admin/effects", bot_id=bot_id, method="sendMessage", since=since, limit=_PAGE)
-            found += [_arrival(effect, waits) for effect in page["effects"]]
-            if len(page["effects"]) < _PAGE:
-                return found
-            since = page["next"]
+        return [_arrival(effect, waits) for effect in await self._effects(bot_id, "sendMessage")]
+
+    async def deletions(self, bot_id: int) -> list[Said]:
+        """Messages that a bot took away, each time that it did."""
+        effects = await self._effects(bot_id, "deleteMessage")
+        return [(effect["chat_id"], effect["message_id"]) for effect in effects if effect["status"] == "ok"]
 
     async def last_effect(self) -> int:
         """How many calls there were."""
         return int((await self._get("/admin/health"))["effects"])
+
+    async def _effects(self, bot_id: int, method: str) -> list[dict[str, Any]]:
+        since, found = 0, list[dict[str, Any]]()
+        while True:
+            page = await self._get("/admin/effects", bot_id=bot_id, method=method, since=since, limit=_PAGE)
+            found += page["effects"]
+            if len(page["effects"]) < _PAGE:
+                return found
+            since = page["next"]
 
     async def _get(self, path: str, **query: str | int) -> dict[str, Any]:
         async with self._http.get(self.url + path, params=query) as response:

@@ -159,6 +159,18 @@ def test_a_bots_429_closes_that_bot_alone_but_for_what_was_under_way() -> None:
     assert len(too_early([flood(1, -1, 60), fine(2.5, -2)])) == 1
 
 
+def test_three_chats_429s_close_their_bot_until_the_longest_is_over() -> None:
+    three = [flood(1, -1, 5), flood(2, -2, 9), flood(3, -3, 5)]
+    assert too_early([*three, fine(3.5, -4), fine(5, -4, OTHER), fine(11.1, -4)]) == []
+    assert len(too_early([*three, fine(4.5, -4)])) == 1
+    assert len(too_early([*three, fine(10.9, -4)])) == 1
+
+
+def test_two_chats_429s_however_many_or_three_that_are_far_apart_close_no_bot() -> None:
+    assert too_early([flood(1, -1, 1), flood(2, -2, 1), flood(2.1, -1, 1), flood(3.2, -1, 1), fine(5, -3)]) == []
+    assert too_early([flood(1, -1, 9), flood(2, -2, 9), flood(6, -3, 9), fine(8, -4)]) == []
+
+
 def test_the_longest_of_two_429s_holds_and_its_grace_begins_once() -> None:
     assert len(too_early([flood(1, -1, 60), flood(1.4, -2, 90), fine(70, -3)])) == 1
     assert len(too_early([flood(1, -1, 60), flood(1.9, -2, 60), fine(2.5, -3)])) == 1

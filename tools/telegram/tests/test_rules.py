@@ -98,6 +98,21 @@ def test_strict_limits_are_sliding_windows() -> None:
     assert limiter.admit(Send(1, 100), now=2.92) == 0
 
 
+def test_windows_in_use_are_not_swept_at_each_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegram_sim.limits.SWEEP_AT", 100)
+    limiter = Limiter(LimitSettings("strict", per_bot=1000))
+    sweeps = 0
+    for chat in range(1, 400):
+        before = limiter.windows
+        assert limiter.admit(Send(1, -chat), now=0.0) == 0
+        sweeps += limiter.windows is not before
+    assert sweeps <= 4, "each time twice as many"
+    assert limiter.admit(Send(1, -400), now=100.0) == 0
+    for chat in range(401, 900):
+        limiter.admit(Send(1, -chat), now=100.0 + chat)
+    assert len(limiter.windows) < 900, "idle ones still go"
+
+
 def test_a_group_takes_twenty_a_minute_and_an_album_counts_each_item() -> None:
     limiter = Limiter(LimitSettings("strict"))
     assert [limiter.admit(Send(1, -5), now=2.0 * n) for n in range(20)] == [0] * 20
@@ -107,11 +122,18 @@ def test_a_group_takes_twenty_a_minute_and_an_album_counts_each_item() -> None:
     assert limiter.admit(Send(1, -6, weight=11), now=62.0) > 50
 
 
-def test_edits_in_a_group_have_a_window_of_their_own() -> None:
+def test_edits_and_deletions_share_a_chats_windows_with_sends() -> None:
     limiter = Limiter(LimitSettings("strict"))
-    assert [limiter.admit(Send(1, -5, is_edit=True), now=0.1 * n) for n in range(20)] == [0] * 20
-    assert limiter.admit(Send(1, -5, is_edit=True), now=10.0) == 50
-    assert limiter.admit(Send(1, -5), now=10.0) == 0
+    methods = ["sendMessage", "editMessageText", "deleteMessage", "editMessageReplyMarkup", "deleteMessages"] * 4
+    calls = [send_of(method, 1, -5, 1) for method in methods]
+    assert [limiter.admit(call, now=2.0 * n) for n, call in enumerate(calls) if call] == [0] * 20
+    for method in ("sendMessage", "editMessageText", "deleteMessage"):
+        one_more = send_of(method, 1, -5, 1)
+        assert one_more is not None
+        assert limiter.admit(one_more, now=42.0) == 18
+    first, second = Send(1, 5), send_of("editMessageCaption", 1, 5, 1)
+    assert second is not None
+    assert (limiter.admit(first, now=50.0), limiter.admit(second, now=50.5)) == (0, 1), "one a second and chat"
 
 
 def test_a_penalty_shuts_the_lane_anew_with_each_429() -> None:
@@ -126,7 +148,8 @@ def test_a_penalty_shuts_the_lane_anew_with_each_429() -> None:
 
 def test_what_counts_as_a_send() -> None:
     assert send_of("sendMediaGroup", 1, 5, 3) == Send(1, 5, 3)
-    assert send_of("editMessageText", 1, 5, 1) == Send(1, 5, is_edit=True)
+    assert send_of("editMessageText", 1, 5, 1) == send_of("deleteMessages", 1, 5, 9) == Send(1, 5)
+    assert send_of("editMessageText", 1, None, 1) is None, "an inline message is in no chat of the bot's"
     assert send_of("sendChatAction", 1, 5, 1) is None
     assert send_of("getChat", 1, 5, 1) is None
     assert Send(1, "@name").to_group

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from common.store.broadcasts import Targets
@@ -55,18 +54,6 @@ async def of(tx: Tx, targets: Targets) -> Audience:
         {row["bot_id"]: row["per_second"] for row in rows},
         dict(skipped),
     )
-
-
-async def ahead(tx: Tx, bot_ids: Sequence[int], priority: int) -> dict[int, int]:
-    """By bot: what is waiting in running broadcasts that go before this priority or share with it."""
-    rows = await tx.fetch(
-        """SELECT d.bot_id, count(*) AS n FROM broadcasts b JOIN deliveries d USING (broadcast_id)
-           WHERE b.state = 'running' AND b.priority >= $2 AND d.state = 'pending' AND d.bot_id = ANY($1::bigint[])
-           GROUP BY d.bot_id""",
-        list(bot_ids),
-        priority,
-    )
-    return {row["bot_id"]: row["n"] for row in rows}
 
 
 async def _missing(tx: Tx, targets: Targets) -> int:

@@ -11,7 +11,9 @@ from common.store.pool import Tx
 
 @dataclass(frozen=True, slots=True)
 class BotView:
-    """`flood_until` only while Telegram has told it to wait; `health` as the last check saw it."""
+    """`flood_until` only while Telegram has told it to wait, `rate` what it may send a second now; `health` as the last
+    check saw it.
+    """
 
     bot_id: int
     username: str
@@ -19,6 +21,7 @@ class BotView:
     state: str
     enabled: bool
     per_second: int
+    rate: int
     flood_until: datetime | None
     groups: int
     webhook_url: str | None
@@ -27,6 +30,11 @@ class BotView:
     health: dict[str, Any] | None
     checked_at: datetime | None
     created_at: datetime
+
+    @property
+    def throttled(self) -> bool:
+        """A flood is not over, or what it has taken from the rate has not come back."""
+        return self.flood_until is not None or self.rate < self.per_second
 
     def settings(self) -> dict[str, Any]:
         """What changes make of it, for the audit trail."""
@@ -38,6 +46,7 @@ async def page(tx: Tx, *, within: list[int] | None, after: int, limit: int) -> l
     """By id."""
     rows = await tx.fetch(
         """SELECT b.bot_id, b.username, b.first_name, b.state, b.enabled, b.per_second,
+               rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate,
                CASE WHEN b.flood_until > now() THEN b.flood_until END AS flood_until,
                (SELECT count(*) FROM groups g WHERE g.bot_id = b.bot_id AND g.phase <> 'migrated') AS groups,
                b.webhook_url, b.webhook_key, b.webhook_set_at, b.health, b.checked_at, b.created_at

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from common.store.backlog import Waiting
 from common.store.broadcasts import Broadcast, State
 from common.store.pool import Tx
 
@@ -13,11 +15,11 @@ _RECENT = 10.0  # seconds that a rate is measured over
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Deliveries by state; `rate` is sent a second lately, `remaining` the seconds that the slowest bot needs."""
+    """Deliveries by state; `rate` is sent a second lately."""
 
     by_state: dict[str, int]
     rate: float
-    remaining: int
+    waiting: Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,13 @@ async def tally(tx: Tx, broadcast_id: int) -> Tally:
         broadcast_id,
         _RECENT,
     )
-    by_state: dict[str, int] = {}
-    open_by_bot: dict[int, float] = {}
+    by_state, waiting = Counter[str](), Counter[int]()
     for row in rows:
-        by_state[row["state"]] = by_state.get(row["state"], 0) + row["n"]
+        by_state[row["state"]] += row["n"]
         if row["state"] in {"pending", "slotted", "sending"}:
-            open_by_bot[row["bot_id"]] = open_by_bot.get(row["bot_id"], 0) + row["n"] / row["per_second"]
-    slowest = max(open_by_bot.values(), default=0)
-    return Tally(by_state, sum(row["recent"] for row in rows) / _RECENT, -int(-slowest // 1))
+            waiting[row["bot_id"]] += row["n"]
+    rates = {row["bot_id"]: row["per_second"] for row in rows}
+    return Tally(dict(by_state), sum(row["recent"] for row in rows) / _RECENT, Waiting(dict(waiting), rates))
 
 
 async def deliveries(

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from common.store.events import TELL
 from common.store.pool import Tx
 
 State = Literal["scheduled", "planning", "running", "paused", "cancelled", "done"]
+
+
+# What webhooks are told of a broadcast that a statement changes.
+_TOLD = """RETURNING 'broadcast.{}' AS kind, bot_ids, jsonb_build_object(
+    'broadcast_id', broadcast_id, 'state', state, 'reason', pause_reason, 'total', total) AS data"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,10 @@ async def targets_of(tx: Tx, broadcast_id: int) -> Targets | None:
 async def planned(tx: Tx, broadcast_id: int) -> None:
     """Every group has its delivery: it runs, unless it was paused meanwhile."""
     await tx.execute(
-        """UPDATE broadcasts SET planned = true, state = CASE WHEN state = 'planning' THEN 'running' ELSE state END
-           WHERE broadcast_id = $1""",
+        f"""WITH told AS (
+               UPDATE broadcasts SET planned = true, state = CASE WHEN state = 'planning' THEN 'running' ELSE state END
+               WHERE broadcast_id = $1 {_TOLD.format("started")}), {TELL}
+           SELECT 1""",  # noqa: S608 (our own words)
         broadcast_id,
     )
 
@@ -151,13 +159,15 @@ async def edition(tx: Tx, broadcast_id: int) -> tuple[int, dict[str, Any]]:
 
 async def pause(tx: Tx, broadcast_id: int, reason: str) -> bool:
     """False where it is not under way. What is at Telegram already ends as it ends."""
-    status = await tx.execute(
-        """UPDATE broadcasts SET state = 'paused', pause_reason = $2
-           WHERE broadcast_id = $1 AND state IN ('planning', 'running')""",
+    count: int = await tx.fetchval(
+        f"""WITH told AS (
+               UPDATE broadcasts SET state = 'paused', pause_reason = $2
+               WHERE broadcast_id = $1 AND state IN ('planning', 'running') {_TOLD.format("paused")}), {TELL}
+           SELECT count(*) FROM told""",  # noqa: S608 (our own words)
         broadcast_id,
         reason,
     )
-    return bool(status.endswith(" 1"))
+    return count == 1
 
 
 async def resume(tx: Tx, broadcast_id: int) -> bool:
@@ -172,12 +182,15 @@ async def resume(tx: Tx, broadcast_id: int) -> bool:
 
 async def cancel(tx: Tx, broadcast_id: int) -> bool:
     """At once: no intent is written for it any more. Its open rows are settled by the brain, in chunks."""
-    status = await tx.execute(
-        """UPDATE broadcasts SET state = 'cancelled', finished_at = now()
-           WHERE broadcast_id = $1 AND state IN ('scheduled', 'planning', 'running', 'paused')""",
+    count: int = await tx.fetchval(
+        f"""WITH told AS (
+               UPDATE broadcasts SET state = 'cancelled', finished_at = now()
+               WHERE broadcast_id = $1 AND state IN ('scheduled', 'planning', 'running', 'paused')
+               {_TOLD.format("cancelled")}), {TELL}
+           SELECT count(*) FROM told""",  # noqa: S608 (our own words)
         broadcast_id,
     )
-    return bool(status.endswith(" 1"))
+    return count == 1
 
 
 async def start_scheduled(tx: Tx) -> list[int]:
@@ -193,12 +206,22 @@ async def start_scheduled(tx: Tx) -> list[int]:
 async def finish(tx: Tx) -> list[int]:
     """Running ones without an open delivery are done."""
     rows = await tx.fetch(
-        """UPDATE broadcasts b SET state = 'done', finished_at = now()
-           WHERE b.state = 'running' AND NOT EXISTS (
-               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending')
-           AND NOT EXISTS (
-               SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))
-           RETURNING b.broadcast_id"""
+        f"""WITH done AS (
+               UPDATE broadcasts b SET state = 'done', finished_at = now()
+               WHERE b.state = 'running' AND NOT EXISTS (
+                   SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending')
+               AND NOT EXISTS (
+                   SELECT 1 FROM deliveries d
+                   WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))
+               {_TOLD.format("finished")}, broadcast_id),
+           told AS (
+               SELECT kind, bot_ids, data || jsonb_build_object('deliveries', (
+                   SELECT coalesce(jsonb_object_agg(state, n), '{{}}') FROM (
+                       SELECT state, count(*) AS n FROM deliveries d WHERE d.broadcast_id = done.broadcast_id
+                       GROUP BY state) c)) AS data
+               FROM done),
+           {TELL}
+           SELECT broadcast_id FROM done"""  # noqa: S608 (our own words)
     )
     return [row["broadcast_id"] for row in rows]
 

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 
 from common.ids import BotId
 from common.records import Begun, Candidate
-from common.store import slots
+from common.store import events, slots
 from common.store.broadcasts import Targets
+from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
 from common.store.pool import Tx
 
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
@@ -79,7 +80,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     """
     rows = await tx.fetch(
         """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
-               least(b.items, bots.per_second) AS slots
+               least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
            FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (
@@ -178,8 +179,8 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
     What has begun goes before what has not, so that a group has its parts one soon after the other; attempts count anew
     for each part, and so does doubt.
     """
-    rows = await tx.fetch(
-        """UPDATE deliveries d SET
+    row = await tx.fetchrow(
+        f"""WITH settled AS (UPDATE deliveries d SET
                state = CASE WHEN o.state = 'failed' AND d.reason = ANY($10::text[]) THEN 'unknown' ELSE o.state END,
                reason = CASE WHEN d.reason = ANY($10::text[]) AND NOT o.onward AND o.state IN ('failed', 'pending')
                              THEN d.reason ELSE o.reason END,
@@ -195,7 +196,10 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
                      AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled, slot_at)
                  JOIN deliveries e USING (delivery_id)) o
            WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND d.state = 'sending'
-           RETURNING d.delivery_id""",
+           RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}
+           SELECT ARRAY(SELECT delivery_id FROM settled) AS settled,
+               (SELECT jsonb_agg(w) FROM ({WANTED}) w) AS wanted""",  # noqa: S608 (our own words)
         [o.delivery_id for o in outcomes],
         [o.state for o in outcomes],
         # As text, for unnest would take the arrays apart.
@@ -208,7 +212,10 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
         [o.slot_at for o in outcomes],
         list(IN_DOUBT),
     )
-    return {row["delivery_id"] for row in rows}
+    if row is None:  # never: it has no WHERE
+        return set()
+    await events.tell(tx, row["wanted"] or ())
+    return set(row["settled"])
 
 
 async def put_off(tx: Tx, jobs: Sequence[tuple[int, datetime]], delay: timedelta) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from common.ids import BotId, ChatId
 from common.records import GroupState, Moment
 from common.store.deliveries import IN_DOUBT
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 _COLUMNS = "group_id, bot_id, chat_id, phase, health, missing_rights, out_reason, migrated_to"
@@ -66,15 +67,19 @@ async def retitle(tx: Tx, chat_id: ChatId, title: str, kind: str, moment: Moment
 
 async def fail_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> int:
     """Of groups that are lost: nothing more is tried there. By way of the open broadcasts, which are few; how many."""
-    status = await tx.execute(
-        """UPDATE deliveries d SET settled_at = now(),
-               state = CASE WHEN d.reason = ANY($3::text[]) THEN 'unknown' ELSE 'failed' END,
-               reason = CASE WHEN d.reason = ANY($3::text[]) THEN d.reason ELSE $2 END
-           FROM (SELECT b.broadcast_id, g.group_id FROM broadcasts b CROSS JOIN unnest($1::bigint[]) AS g (group_id)
-                 WHERE b.state NOT IN ('cancelled', 'done')) o
-           WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND d.state = 'pending'""",
+    count: int = await tx.fetchval(
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($3::text[]) THEN 'unknown' ELSE 'failed' END,
+                   reason = CASE WHEN d.reason = ANY($3::text[]) THEN d.reason ELSE $2 END
+               FROM (SELECT b.broadcast_id, g.group_id FROM broadcasts b CROSS JOIN unnest($1::bigint[]) AS g (group_id)
+                     WHERE b.state NOT IN ('cancelled', 'done')) o
+               WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND d.state = 'pending'
+               RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         list(group_ids),
         reason,
         list(IN_DOUBT),
     )
-    return int(status.rpartition(" ")[2])
+    return count

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.ids import BotId, ChatId
+from common.store.events import TELL
 from common.store.pool import Tx
 
 OUT_AFTER = 3  # failures in a row take a group out of sending
@@ -70,12 +71,24 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
         )
     if bad:
         await tx.execute(
-            """UPDATE groups g SET failures = g.failures + 1, health = coalesce(n.health, g.health),
-                   phase = coalesce(n.phase, g.phase), updated_at = now(),
-                   out_reason = CASE WHEN g.failures + 1 >= $5 THEN coalesce(g.out_reason, n.reason) ELSE g.out_reason
-                   END
-               FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS n (group_id, reason, health, phase)
-               WHERE g.group_id = n.group_id""",
+            f"""WITH was AS (  -- locked, for only whoever takes it out tells it
+                   SELECT group_id FROM groups WHERE group_id = ANY($1::bigint[]) AND out_reason IS NULL
+                   ORDER BY group_id FOR UPDATE),
+               noted AS (
+                   UPDATE groups g SET failures = g.failures + 1, health = coalesce(n.health, g.health),
+                       phase = coalesce(n.phase, g.phase), updated_at = now(),
+                       out_reason = CASE WHEN g.failures + 1 >= $5 THEN coalesce(g.out_reason, n.reason)
+                           ELSE g.out_reason END
+                   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS n (group_id, reason, health, phase)
+                       LEFT JOIN was USING (group_id)
+                   WHERE g.group_id = n.group_id
+                   RETURNING g.group_id, g.bot_id, g.out_reason, was.group_id IS NOT NULL AS was_in),
+               told AS (
+                   SELECT 'group.out_of_sending' AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
+                       'group_id', group_id, 'bot_id', bot_id, 'reason', out_reason) AS data
+                   FROM noted WHERE was_in AND out_reason IS NOT NULL),
+               {TELL}
+               SELECT 1""",  # noqa: S608 (our own words)
             [n.group_id for n in bad],
             [n.reason for n in bad],
             [n.health for n in bad],

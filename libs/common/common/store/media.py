@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from common.store import media_files
 from common.store.pool import Tx
 
 CHUNK = 512 * 1024  # bytes of one row
@@ -74,11 +75,14 @@ async def save(tx: Tx, new: New, keep: timedelta) -> Media:
 
 
 async def find(tx: Tx, ids: Sequence[int], within: list[int] | None = None) -> dict[int, Media]:
-    """Those that are there and not expired; `within` hides what a key for any other bot has uploaded."""
+    """Those that are there and not expired; `within` hides what a key for any other bot has uploaded.
+
+    Not removed before this transaction's end: what it makes of them may need them.
+    """
     rows = await tx.fetch(
         """SELECT media_id, digest, name, mime, size, created_at, expires_at FROM media
            WHERE media_id = ANY($1::bigint[]) AND expires_at > now()
-               AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])""",
+               AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR KEY SHARE""",
         list(ids),
         within,
     )
@@ -131,23 +135,76 @@ async def read(tx: Tx, digest: bytes) -> bytes | None:
 
 
 async def prune(tx: Tx) -> int:
-    """Expired files that no open broadcast names, and the bytes that nobody names any more."""
+    """Expired files that no open broadcast and no schedule names, and the bytes that nobody names any more."""
     rows = await tx.fetch(
         """DELETE FROM media WHERE media_id IN (
                SELECT m.media_id FROM media m WHERE m.expires_at <= now() AND NOT EXISTS (
                    SELECT 1 FROM broadcasts b WHERE b.state NOT IN ('cancelled', 'done')
                        AND b.content::text LIKE '%"media:' || m.media_id || '"%')
+                   AND NOT EXISTS (
+                       SELECT 1 FROM schedules s WHERE (s.next_at IS NOT NULL OR NOT s.enabled)
+                           AND s.content::text LIKE '%"media:' || m.media_id || '"%')
                ORDER BY m.expires_at LIMIT $1)
            AND expires_at <= now() RETURNING digest""",
         _ROUND,
     )
     digests = [row["digest"] for row in rows]
-    if digests:
-        # Locked before the look: who uploads the same file now has either named it, or finds it gone.
-        await tx.execute("SELECT 1 FROM blobs WHERE digest = ANY($1::bytea[]) ORDER BY digest FOR UPDATE", digests)
-        await tx.execute(
-            """DELETE FROM blobs b WHERE digest = ANY($1::bytea[])
-               AND NOT EXISTS (SELECT 1 FROM media m WHERE m.digest = b.digest)""",
-            digests,
-        )
+    await _drop(tx, digests)
     return len(digests)
+
+
+async def lock(tx: Tx, media_id: int, within: list[int] | None) -> tuple[Media, list[int] | None] | None:
+    """Also an expired one, with the bots of its uploader's key. Whoever is about to name it has done so after this."""
+    found = await tx.fetchrow(
+        """SELECT media_id, digest, name, mime, size, created_at, expires_at, bot_ids FROM media
+           WHERE media_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
+        media_id,
+        within,
+    )
+    if found is None:
+        return None
+    *fields, bot_ids = found.values()
+    return Media(*fields), bot_ids
+
+
+async def needed_by(tx: Tx, media_id: int) -> tuple[list[int], list[int]]:
+    """Broadcasts that are not ended or have it in hand, and schedules that may still send it; a few of each."""
+    named = f'%"media:{media_id}"%'
+    open_ones = await tx.fetch(
+        """SELECT broadcast_id FROM broadcasts WHERE state NOT IN ('cancelled', 'done') AND content::text LIKE $1
+           UNION
+           SELECT broadcast_id FROM broadcasts WHERE content::text LIKE $1 AND broadcast_id IN (
+               SELECT broadcast_id FROM deliveries WHERE state IN ('slotted', 'sending'))
+           ORDER BY broadcast_id LIMIT $2""",
+        named,
+        _ROUND,
+    )
+    planned = await tx.fetch(
+        """SELECT schedule_id FROM schedules
+           WHERE (next_at IS NOT NULL OR NOT enabled) AND content::text LIKE $1 ORDER BY schedule_id LIMIT $2""",
+        named,
+        _ROUND,
+    )
+    return [row["broadcast_id"] for row in open_ones], [row["schedule_id"] for row in planned]
+
+
+async def remove(tx: Tx, row: Media) -> None:
+    """With its bytes and what Telegram calls it, unless somebody else keeps the same."""
+    await tx.execute("DELETE FROM media WHERE media_id = $1", row.media_id)
+    await _drop(tx, [row.digest])
+    kept = "SELECT EXISTS (SELECT 1 FROM media WHERE digest = $1 AND name = $2)"
+    if not await tx.fetchval(kept, row.digest, row.name):
+        await media_files.drop(tx, media_files.of_upload(row.digest, row.name))
+
+
+async def _drop(tx: Tx, digests: list[bytes]) -> None:
+    """Those that nobody names any more."""
+    if not digests:
+        return
+    # Locked before the look: who uploads the same file now has either named it, or finds it gone.
+    await tx.execute("SELECT 1 FROM blobs WHERE digest = ANY($1::bytea[]) ORDER BY digest FOR UPDATE", digests)
+    await tx.execute(
+        """DELETE FROM blobs b WHERE digest = ANY($1::bytea[])
+           AND NOT EXISTS (SELECT 1 FROM media m WHERE m.digest = b.digest)""",
+        digests,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +25,11 @@ class Found:
 
     file_id: str | None
     mine: bool
+
+
+def of_upload(digest: bytes, name: str) -> bytes:
+    """The source of a file under a name: the name is part of what its readers get."""
+    return hashlib.sha256(digest + name.encode()).digest()
 
 
 async def claim(tx: Tx, key: Key, owner: str, lease: timedelta) -> Found:
@@ -89,6 +95,11 @@ async def forget(tx: Tx, key: Key, file_id: str) -> None:
         key.kind,
         file_id,
     )
+
+
+async def drop(tx: Tx, source: bytes) -> None:
+    """Every bot's and kind's: it is not sent again."""
+    await tx.execute("DELETE FROM media_files WHERE source = $1", source)
 
 
 async def prune(tx: Tx, keep: timedelta) -> int:

@@ -1,10 +1,15 @@
-"""What is left by processes that are gone: jobs that nobody took, sends whose sender died, rows of ended broadcasts."""
+"""What is left by processes that are gone: jobs that nobody took, sends whose sender died, rows of ended broadcasts.
+
+A row that somebody has locked is in good hands: it is passed over, for waiting while rows of one's own are locked ends
+in deadlocks with those who have work.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from common.store.deliveries import IN_DOUBT
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -16,7 +21,10 @@ async def unslot(tx: Tx, late: timedelta) -> int:
         tx,
         """WITH lost AS (
                UPDATE deliveries SET state = 'pending', slot_at = NULL
-               WHERE state = 'slotted' AND slot_at < now() - $1::interval RETURNING delivery_id, group_id, bot_id),
+               WHERE delivery_id IN (
+                   SELECT delivery_id FROM deliveries
+                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED)
+               AND state = 'slotted' RETURNING delivery_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
                lost.delivery_id),
@@ -32,32 +40,48 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
     """Sends whose owner is silent may have happened or not: `unknown`, or once more where the broadcast says so."""
     return await _count(
         tx,
-        """WITH dead AS (
+        f"""WITH settled AS (
                UPDATE deliveries d SET owner = NULL, reason = 'sender died',
                    state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
                    settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
                FROM broadcasts b
-               WHERE d.state = 'sending' AND b.broadcast_id = d.broadcast_id AND NOT EXISTS (
-                   SELECT 1 FROM workers w WHERE w.owner = d.owner AND w.beat_at > now() - $1::interval)
-               RETURNING d.delivery_id, d.group_id, d.bot_id, b.items),
+               WHERE b.broadcast_id = d.broadcast_id AND d.delivery_id IN (
+                   SELECT s.delivery_id FROM deliveries s WHERE s.state = 'sending' AND NOT EXISTS (
+                       SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
+                   FOR UPDATE OF s SKIP LOCKED)
+               AND d.state = 'sending' RETURNING {DELIVERY}, b.items),
            turns AS (
-               UPDATE group_turns t SET held_by = NULL, next_at = now() + dead.items * interval '1 s'
-               FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.delivery_id),
+               UPDATE group_turns t SET held_by = NULL, next_at = now() + settled.items * interval '1 s'
+               FROM settled WHERE t.group_id = settled.group_id AND t.held_by = settled.delivery_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
-               FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.delivery_id::text)
-           SELECT count(*) FROM dead""",
+               FROM settled WHERE s.bot_id = settled.bot_id AND s.held_by = settled.delivery_id::text),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         silent,
     )
 
 
 async def stuck_slots(tx: Tx, held: timedelta) -> int:
-    """Slots and turns held for longer than any send takes, by nobody who could give them back."""
+    """Slots and turns held for longer than any reply takes, by nobody who could give them back.
+
+    A message that is slotted or being sent keeps its own, however long its upload takes: its state
+    says when that is over.
+    """
     return await _count(
         tx,
-        """WITH freed AS (UPDATE bot_slots SET held_by = NULL WHERE held_at < now() - $1::interval AND held_by IS NOT
-        NULL
-               RETURNING held_by),
+        """WITH old AS (
+               SELECT bot_id, slot, held_by,
+                   CASE WHEN held_by ~ '^[0-9]{1,18}$' THEN held_by::bigint END AS message
+               FROM bot_slots WHERE held_at < now() - $1::interval AND held_by IS NOT NULL),
+           freed AS (
+               UPDATE bot_slots s SET held_by = NULL FROM old
+               WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by
+               AND s.held_at < now() - $1::interval AND NOT EXISTS (
+                   SELECT 1 FROM deliveries d WHERE d.delivery_id = old.message AND d.state IN ('slotted', 'sending'))
+               AND NOT EXISTS (
+                   SELECT 1 FROM revision_items i WHERE i.item_id = old.message AND i.state IN ('slotted', 'sending'))
+               RETURNING 1),
            turns AS (
                UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending'))
@@ -72,14 +96,16 @@ async def close_cancelled(tx: Tx) -> int:
     """Rows of cancelled broadcasts that are not at Telegram, a chunk of them."""
     return await _count(
         tx,
-        """WITH closed AS (
-               UPDATE deliveries SET settled_at = now(),
-                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
-               WHERE delivery_id IN (
-                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state = 'cancelled' AND d.state IN ('pending', 'slotted') LIMIT $1)
-               AND state IN ('pending', 'slotted') RETURNING 1)
-           SELECT count(*) FROM closed""",
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
+               WHERE d.delivery_id IN (
+                   SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1
+                   FOR UPDATE OF o SKIP LOCKED)
+               AND d.state IN ('pending', 'slotted') RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
         list(IN_DOUBT),
     )
@@ -89,15 +115,16 @@ async def expire(tx: Tx) -> int:
     """Rows whose broadcast's time to live is over, a chunk of them; a message that has begun is said to its end."""
     return await _count(
         tx,
-        """WITH closed AS (
-               UPDATE deliveries SET settled_at = now(),
-                   state = CASE WHEN reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
-               WHERE delivery_id IN (
-                   SELECT d.delivery_id FROM deliveries d JOIN broadcasts b USING (broadcast_id)
-                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND d.state = 'pending'
-                       AND d.parts_done = 0 LIMIT $1)
-               AND state = 'pending' RETURNING 1)
-           SELECT count(*) FROM closed""",
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
+               WHERE d.delivery_id IN (
+                   SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
+                   WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
+                       AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED)
+               AND d.state = 'pending' RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
         list(IN_DOUBT),
     )

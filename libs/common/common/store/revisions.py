@@ -21,6 +21,7 @@ class Revision:
     revision_id: int
     broadcast_id: int
     kind: Kind
+    priority: int
     state: State
     reason: str | None
     total: int
@@ -77,8 +78,8 @@ async def reach(tx: Tx, broadcast_id: int) -> Reach:
 async def of(tx: Tx, broadcast_id: int) -> list[Revision]:
     """Those of one broadcast, the newest first, with their items counted."""
     rows = await tx.fetch(
-        """SELECT r.revision_id, r.broadcast_id, r.kind, r.state, r.reason, r.total, r.created_by, r.created_at,
-               r.finished_at, coalesce((SELECT jsonb_object_agg(state, n) FROM (
+        """SELECT r.revision_id, r.broadcast_id, r.kind, r.priority, r.state, r.reason, r.total, r.created_by,
+               r.created_at, r.finished_at, coalesce((SELECT jsonb_object_agg(state, n) FROM (
                    SELECT state, count(*) AS n FROM revision_items i WHERE i.revision_id = r.revision_id
                    GROUP BY state) t), '{}') AS items
            FROM revisions r WHERE r.broadcast_id = $1 ORDER BY r.revision_id DESC LIMIT 50""",

@@ -42,7 +42,8 @@ async def free(tx: Tx, horizon: timedelta) -> list[FreeSlot]:
     rows = await tx.fetch(
         """SELECT s.bot_id, s.slot, greatest(s.free_at, clock_timestamp()) AS free_at
            FROM bot_slots s JOIN bots b USING (bot_id)
-           WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval AND s.slot <= b.per_second
+           WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval
+               AND s.slot <= rate_for(b.per_second, b.learned, b.learned_at, now())
                AND b.state = 'active' AND b.enabled AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
            ORDER BY s.free_at FOR UPDATE OF s SKIP LOCKED""",
         horizon,
@@ -63,11 +64,16 @@ async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
 
 
 async def take(tx: Tx, bot_id: BotId, count: int, holder: str) -> list[Turn]:
-    """For replies: the first that nobody holds. Bulk is handed out only shortly before its time, so they go first."""
+    """For replies: the first that nobody holds. Bulk is handed out only shortly before its time, so they go first.
+
+    While the bot is flooded they are a trickle, all in one slot: one a second, as into a single chat.
+    """
     rows = await tx.fetch(
         """UPDATE bot_slots s SET held_by = $3, held_at = clock_timestamp() FROM (
                SELECT f.bot_id, f.slot FROM bot_slots f JOIN bots b USING (bot_id)
-               WHERE f.bot_id = $1 AND f.held_by IS NULL AND f.slot <= b.per_second
+               WHERE f.bot_id = $1 AND f.held_by IS NULL
+                   AND f.slot <= CASE WHEN b.flood_until > now() THEN 1
+                                      ELSE rate_for(b.per_second, b.learned, b.learned_at, now()) END
                ORDER BY f.free_at LIMIT $2 FOR UPDATE OF f SKIP LOCKED) free
            WHERE s.bot_id = free.bot_id AND s.slot = free.slot RETURNING s.slot, s.free_at""",
         bot_id,
@@ -138,14 +144,5 @@ async def flood_chat(tx: Tx, group_id: int, wait: timedelta) -> None:
     await tx.execute(
         "UPDATE group_turns SET next_at = greatest(next_at, clock_timestamp() + $2::interval) WHERE group_id = $1",
         group_id,
-        wait,
-    )
-
-
-async def flood_bot(tx: Tx, bot_id: BotId, wait: timedelta) -> None:
-    """No bulk of this bot until then; others go on."""
-    await tx.execute(
-        """UPDATE bots SET flood_until = greatest(flood_until, clock_timestamp() + $2::interval) WHERE bot_id = $1""",
-        bot_id,
         wait,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.store.broadcasts import State
+from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 
@@ -61,18 +62,19 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
     those that follow it are still to be sent.
     """
     count: int = await tx.fetchval(
-        """WITH marked AS (
-               UPDATE deliveries SET parts_done = parts_done + 1,
+        f"""WITH settled AS (
+               UPDATE deliveries d SET parts_done = parts_done + 1,
                    state = CASE WHEN parts_done + 1 < parts THEN 'pending' ELSE 'sent' END,
                    attempts = CASE WHEN parts_done + 1 < parts THEN 0 ELSE attempts END, reason = 'seen by an operator',
                    settled_at = CASE WHEN parts_done + 1 < parts THEN NULL ELSE now() END
                WHERE broadcast_id = $1 AND state = 'unknown'
                    AND ($2::bigint[] IS NULL OR delivery_id = ANY($2::bigint[]))
-               RETURNING state),
+               RETURNING {DELIVERY}),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
-               WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM marked WHERE state = 'pending'))
-           SELECT count(*) FROM marked""",
+               WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM settled WHERE state = 'pending')),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         broadcast_id,
         None if only is None else list(only),
     )

@@ -45,6 +45,10 @@ class Flood(TelegramError):  # noqa: N818 (Telegram's word)
         self.retry_after = retry_after
 
 
+class Held(Flood):
+    """Not even asked: this process remembers an earlier 429 whose time is not over. It says nothing new."""
+
+
 class Migrated(TelegramError):  # noqa: N818 (a fact)
     """The group has a new id; one resend to `chat_id` is right."""
 

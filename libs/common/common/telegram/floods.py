@@ -6,19 +6,19 @@ import asyncio
 import time
 from typing import Protocol
 
+from common.congestion import BOT_WIDE
 from common.ids import BotId
-from common.telegram.errors import Flood
+from common.telegram.errors import Flood, Held
 from common.telemetry import metrics
 
-_BOT_WIDE = 60.0  # seconds: Telegram's own guard answers 60 and more for a whole bot (Client.cpp)
 _WORTH_WAITING = 5.0  # seconds that a caller waits in place; longer ones are its scheduler's
 
 
 class Pacer(Protocol):
-    """Decides when a call may go out; the shared one on Postgres comes with broadcasts."""
+    """Decides when a call may go out."""
 
     async def wait(self, bot_id: BotId, chat_id: int | None) -> None:
-        """Returns when the call may be made; Flood where that is too far away to wait for."""
+        """Returns when the call may be made; Held where that is too far away to wait for."""
 
     def note(self, bot_id: BotId, chat_id: int | None, flood: Flood) -> None:
         """Told of each 429."""
@@ -31,15 +31,15 @@ class FloodMemory:
         self._until: dict[tuple[BotId, int | None], float] = {}
 
     async def wait(self, bot_id: BotId, chat_id: int | None) -> None:
-        """Waits a few seconds in place; Flood with the rest of the time where it is longer."""
+        """Waits a few seconds in place; Held with the rest of the time where it is longer."""
         while (left := self._left(bot_id, chat_id)) > 0:
             if left > _WORTH_WAITING:
-                raise Flood(left)
+                raise Held(left)
             await asyncio.sleep(left)
 
     def note(self, bot_id: BotId, chat_id: int | None, flood: Flood) -> None:
         """A minute and more, or a call without a chat, means the whole bot."""
-        whole = chat_id is None or flood.retry_after >= _BOT_WIDE
+        whole = chat_id is None or flood.retry_after >= BOT_WIDE.total_seconds()
         metrics.FLOOD_WAIT_SECONDS.labels("bot" if whole else "chat").observe(flood.retry_after)
         key = (bot_id, None if whole else chat_id)
         # Several calls in flight may be refused, and their answers come in any order: the longest holds.

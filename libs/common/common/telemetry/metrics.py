@@ -27,9 +27,11 @@ FLOOD_WAIT_SECONDS = Histogram(
     ["scope"],
     buckets=(1, 2, 5, 10, 30, 60, 300, 3600),
 )
+BOT_FLOODS = Counter("muster_bot_floods", "Times a bot was stopped by 429s and its rate halved.")
 ACQUIRE_SECONDS = Histogram("muster_store_acquire_seconds", "Wait for a database connection.", buckets=_FAST)
 OUTBOX_PENDING = Gauge("muster_outbox_pending", "Outbox rows that are due and not published.")
 OUTBOX_AGE_SECONDS = Gauge("muster_outbox_oldest_seconds", "Age of the oldest due outbox row.")
 OUTBOX_RELAYED = Counter("muster_outbox_relayed", "Outbox rows published.")
 LEADER = Gauge("muster_tgms_leader", "1 where this process holds the lease.")
 REPLIES = Counter("muster_dm_replies", "Replies to private messages, by how they ended.", ["outcome"])
+WEBHOOK_REQUESTS = Counter("muster_webhook_requests", "Requests to webhooks, by what became of them.", ["outcome"])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from common.congestion import Refusal
 from common.ids import BotId
 from common.records import Begun
-from common.store import deliveries, slots
+from common.store import congestion, deliveries, slots
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.slots import Used
@@ -18,6 +19,7 @@ LATE, SILENT, STUCK = timedelta(seconds=5), timedelta(seconds=8), timedelta(seco
 TIMES = (
     ("bot_slots", "free_at"), ("bot_slots", "held_at"), ("group_turns", "next_at"), ("deliveries", "slot_at"),
     ("deliveries", "not_before"), ("workers", "beat_at"), ("broadcasts", "expires_at"), ("bots", "flood_until"),
+    ("bots", "learned_at"),
 )  # fmt: skip
 
 
@@ -82,7 +84,7 @@ async def settle(tx: Tx, attempt: Attempt, end: str) -> None:
     if end == "flood":
         await slots.flood_chat(tx, job.group_id, timedelta(seconds=5))
     if end == "bot flood":
-        await slots.flood_bot(tx, job.bot_id, timedelta(seconds=9))
+        await congestion.note(tx, [Refusal(job.bot_id, chat, timedelta(seconds=9)) for chat in (-1, -2, -3)])
 
 
 def outcome_of(job: Job, begun: Begun, end: str) -> Outcome:

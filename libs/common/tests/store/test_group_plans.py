@@ -16,6 +16,10 @@ from common.testing.postgres import Database
 
 from .test_query_plans import Explainer
 
+LISTENERS = """
+INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, wants_until)
+    SELECT 'https://a.shop.com/', '{delivery.failed}', 'x', 'k1', 'key:k', now() FROM generate_series(1, 2000) n;
+"""
 FILLED = """
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
 INSERT INTO groups (bot_id, chat_id, title, tags)
@@ -61,7 +65,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 @pytest.fixture
 async def fleet(db: Database) -> AsyncIterator[Tx]:
     async with db.transaction() as tx:
-        await tx.execute(FILLED)
+        await tx.execute(LISTENERS + FILLED)
         yield tx
 
 

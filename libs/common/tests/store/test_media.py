@@ -15,6 +15,7 @@ from common.store.media import New
 from common.store.media_files import Found, Key
 from common.testing.postgres import Database
 
+from .test_group_plans import LISTENERS
 from .test_query_plans import Explainer
 
 KEY = Key(BotId(7), b"source", "photo")
@@ -129,7 +130,7 @@ INSERT INTO media (owner, digest, name, mime, size, created_at, expires_at)
     SELECT 'o' || n % 500, sha256(n::text::bytea), 'a', 'text/plain', 3, now(), now() + (n - 50) * interval '1 minute'
     FROM generate_series(1, 20000) n;
 INSERT INTO media_files (bot_id, source, kind, file_id, claimed_by, claimed_until, created_at)
-    SELECT n % 20, sha256(n::text::bytea), 'photo', 'x', 'a', now(), now() - n * interval '1 minute'
+    SELECT n % 20, sha256((n / 20)::text::bytea), 'photo', 'x', 'a', now(), now() - n * interval '1 minute'
     FROM generate_series(1, 20000) n;
 INSERT INTO groups (bot_id, chat_id) SELECT 1 + n % 20, -n FROM generate_series(1, 5000) n;
 INSERT INTO group_turns (group_id) SELECT group_id FROM groups;
@@ -141,6 +142,8 @@ INSERT INTO deliveries (broadcast_id, group_id, bot_id, state, slot_at)
     FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;
 ANALYZE;
 """
+FEW = {"schedules"}  # operators make them by hand
+FILE = media.Media(8, b"8", "a", "text/plain", 3, NOW, NOW)
 OUTCOME = Outcome(7, NOW, "pending", [5, 6], parts=3, parts_done=1, filled={"title": "x", "variables": {}})
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a blob claimed": (lambda tx: media.claim_blob(tx, b"7", 3), {"blobs_pkey"}),
@@ -155,6 +158,11 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a file read": (lambda tx: media.read(tx, b"7"), {"blobs_pkey", "blob_chunks_pkey"}),
     "files pruned": (
         media.prune, {"media_expires_at", "broadcasts_open", "media_digest", "blobs_pkey"},
+    ),
+    "a file to be deleted": (lambda tx: media.lock(tx, 7, None), {"media_pkey"}),
+    "who needs it": (lambda tx: media.needed_by(tx, 7), {"broadcasts_open"}),
+    "a file deleted": (
+        lambda tx: media.remove(tx, FILE), {"media_pkey", "media_digest", "blobs_pkey", "media_files_source"},
     ),
     "an upload claimed": (lambda tx: media_files.claim(tx, KEY, "me", DAY), {"media_files_pkey"}),
     "a file id saved": (lambda tx: media_files.save(tx, KEY, "x", "me"), {"media_files_pkey"}),
@@ -174,10 +182,10 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 async def test_no_query_reads_a_whole_table(db: Database) -> None:
     wrong = {}
     async with db.transaction() as tx:
-        await tx.execute(FILLED)
+        await tx.execute(LISTENERS + FILLED)
         for name, (query, expected) in QUERIES.items():
             explainer = Explainer(tx)
             await query(explainer)
-            if explainer.scanned or not expected <= explainer.indexes:
+            if explainer.scanned - FEW or not expected <= explainer.indexes:
                 wrong[name] = f"indexes {sorted(explainer.indexes)}, whole tables {sorted(explainer.scanned)}"
     assert wrong == {}

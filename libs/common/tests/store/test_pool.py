@@ -64,6 +64,23 @@ async def test_the_servers_troubles_have_one_name(db: Database, statement: str) 
     await pool.close()
 
 
+async def test_a_deadlock_is_an_outage_for_its_victim(db: Database) -> None:
+    pool = make_pool(db.url, timeout=10)
+    async with db.transaction() as tx:
+        await tx.execute("CREATE TABLE stones (n int PRIMARY KEY); INSERT INTO stones VALUES (1), (2)")
+    both = asyncio.Barrier(2)
+
+    async def take(first: int, second: int) -> None:
+        async with pool.transaction("test") as tx:
+            await tx.execute("UPDATE stones SET n = n WHERE n = $1", first)
+            await both.wait()
+            await tx.execute("UPDATE stones SET n = n WHERE n = $1", second)
+
+    ends = await asyncio.gather(take(1, 2), take(2, 1), return_exceptions=True)
+    assert [type(end) for end in ends if end is not None] == [StoreUnavailable]
+    await pool.close()
+
+
 async def test_nobody_there_is_said_without_the_password() -> None:
     pool = Pool("postgresql://u:canary@127.0.0.1:1/d", name="t", max_size=1, timeout=1)
     with pytest.raises(StoreUnavailable) as refused:

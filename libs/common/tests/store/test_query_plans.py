@@ -11,19 +11,30 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
+    audit,
+    backlog,
     bots,
+    broadcasts,
     dead_letters,
+    deliveries,
     dialogues,
+    events,
+    groups,
     inbox,
     leases,
     outbox,
     quarantine,
+    reaping,
     replies,
     revision_items,
     revisions,
     schedules,
     users,
+    webhook_messages,
 )
+from common.store.audit import Filter
+from common.store.deliveries import Outcome
+from common.store.groups import Note
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
 from common.testing.builders import make_envelope, make_person, make_reply
@@ -64,6 +75,21 @@ INSERT INTO schedules (name, cron, timezone, content, next_at)
     SELECT 's' || n, '* * * * *', 'UTC', '{{}}', now() + n * interval '1 minute' FROM generate_series(1, 2000) n;
 INSERT INTO schedule_runs (schedule_id, due_at) SELECT n % 200 + 1, now() - n * interval '1 minute'
     FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, enabled, wants_until)
+    SELECT 'https://a.shop.com/', '{{delivery.failed,delivery.sent}}', 'x', 'k1', 'key:k', n % 500 = 7,
+           CASE WHEN n % 500 = 7 THEN 'infinity' ELSE now() END FROM generate_series(1, 2000) n;
+INSERT INTO events (kind, bot_ids, data, at)
+    SELECT 'delivery.failed', '{{1}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhook_messages (webhook_id, kind, event_ids, state, created_at)
+    SELECT n % 2000 + 1, 'delivery.failed', ARRAY[n], CASE n % 100 WHEN 6 THEN 'pending' ELSE 'delivered' END,
+           now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
+INSERT INTO webhook_waiting SELECT 7, n FROM generate_series(1, {ROWS}) n;
+INSERT INTO api_keys (key_id, owner, name, digest, scopes) SELECT n, n, 'k', n::text::bytea, '{{}}'
+    FROM generate_series(1, 2000) n;
+INSERT INTO audit (at, actor, action, object)
+    SELECT now() - n * interval '1 minute', 'key:' || n % 100, 'broadcast.' || n % 1000,
+           CASE WHEN n % 1000 = 77 THEN 'key:' ELSE 'broadcast:' END || n
+    FROM generate_series({ROWS}, 1, -1) n;
 INSERT INTO leases (name, holder, epoch, expires_at) SELECT 'l' || n, 'h', 1, now() FROM generate_series(1, 2000) n;
 ANALYZE;
 """  # noqa: S608 (our own numbers)
@@ -121,6 +147,13 @@ async def filled(db: Database) -> AsyncIterator[Tx]:
 BOT, UPDATE, JOB = BotId(7), UpdateId(7), make_envelope(job_id=JobId("j7"))
 REPLY = make_reply(bot_id=BOT, update_id=UPDATE, chat_id=ChatId(7))
 DAY, SECOND, NOW = timedelta(days=1), timedelta(seconds=1), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def trail(**wanted: Any) -> Callable[[Any], Awaitable[Any]]:
+    """A page in the middle of the audit trail."""
+    return lambda tx: audit.page(tx, within=None, after=9000, limit=51, wanted=Filter(**wanted))
+
+
 # What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
@@ -167,9 +200,37 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a revision planned": (lambda tx: revisions.plan(tx, 7, limit=99), {"revisions_pkey"}),
     "revisions that are over": (revisions.finish, {"revisions_open"}),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
+    "what goes before it": (lambda tx: backlog.ahead(tx, {8: 9}, 5), {"revisions_open", "broadcasts_open"}),
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
     "a schedule taken": (lambda tx: schedules.take(tx, 7), {"schedules_pkey"}),
     "occurrences listed": (lambda tx: schedules.runs(tx, 7, before=None, limit=9), {"schedule_runs_pkey"}),
+    "sends settled, and told": (
+        lambda tx: deliveries.settle(tx, [Outcome(7, "failed")]),
+        {"webhooks_wanting"},
+    ),
+    "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
+    "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
+    "broadcasts that are over": (broadcasts.finish, {"broadcasts_open", "webhooks_wanting"}),
+    "groups noted": (lambda tx: groups.note(tx, [Note(7, failed=True)]), {"groups_pkey", "webhooks_wanting"}),
+    "requests to webhooks": (
+        lambda tx: webhook_messages.claim(tx, {7: 1}, turns=4, hold=DAY),
+        {"webhook_messages_due", "events_pkey"},
+    ),
+    "events with company": (webhook_messages.gather, {"webhook_waiting_pkey"}),
+    "requests listed": (
+        lambda tx: webhook_messages.page(tx, 7, state=None, before_id=99, limit=9),
+        {"webhook_messages_webhook"},
+    ),
+    "events since": (lambda tx: webhook_messages.replay_since(tx, 7, datetime.now(UTC) - DAY / 24), {"events_at"}),
+    "an event again": (lambda tx: webhook_messages.replay_one(tx, 7, 7), {"events_pkey"}),
+    "events pruned": (lambda tx: events.prune(tx, 13 * DAY), {"events_at", "webhook_messages_created_at"}),
+    "the audit trail": (trail(), {"audit_at"}),
+    "changes by a key": (trail(key_id="7"), {"audit_actor"}),
+    "changes of a sort": (trail(action="broadcast.7"), {"audit_action"}),
+    "changes of a thing": (trail(kind="key", number="77"), {"audit_object"}),
+    "changes of such things": (trail(kind="key"), {"audit_kind"}),
+    "changes of a day long ago": (trail(since=NOW, until=NOW + DAY), {"audit_at"}),
     "a lease": (lambda tx: leases.acquire(tx, "l7", "me", DAY), {"leases_pkey"}),
     "a fence": (lambda tx: leases.fence(tx, "l7", Epoch(2)), {"leases_pkey"}),
 }

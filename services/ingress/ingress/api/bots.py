@@ -32,7 +32,7 @@ Ours: TypeAlias = Annotated[Backend, Depends(backend_of)]
 
 
 class HealthAnswer(Answer):
-    """What Telegram said at the last check; nobody asks it in between."""
+    """What Telegram said at the last check; nobody asks it in between. `throttled` is what its 429s say now."""
 
     checked_at: datetime
     webhook: Annotated[
@@ -42,7 +42,7 @@ class HealthAnswer(Answer):
         list[str],
         Field(
             description="None where all is well: token_revoked, webhook_missing, webhook_foreign, updates_missing, "
-            "delivery_failing, backlog."
+            "delivery_failing, backlog, throttled."
         ),
     ]
     pending_updates: int = 0
@@ -61,6 +61,10 @@ class BotAnswer(Answer):
     state: str
     enabled: bool
     per_second: Annotated[int, Field(description="Sends a second that it may use.")]
+    rate: Annotated[
+        int,
+        Field(description="What it uses of them now: half after a flood, all again four minutes later."),
+    ]
     flood_until: Annotated[datetime | None, Field(description="Telegram told it to send nothing before.")]
     groups: int
     webhook_url: Annotated[str | None, Field(description="As it was set here; null: it was not.")]
@@ -171,5 +175,7 @@ def _found(view: BotView | None) -> BotView:
 def _shown(view: BotView) -> BotAnswer:
     fields = asdict(view)
     health, checked_at = fields.pop("health"), fields.pop("checked_at")
+    if health and view.throttled:
+        health = health | {"problems": [*health["problems"], "throttled"]}
     known = HealthAnswer(checked_at=checked_at, **health) if health and checked_at else None
     return BotAnswer(**fields, health=known)

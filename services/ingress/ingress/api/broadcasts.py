@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, broadcast_views, broadcasts, pool, revisions, steering
+from common.store import audit, backlog, broadcast_views, broadcasts, pool, revisions, steering
+from common.store.backlog import Waiting
 from common.store.broadcast_views import DeliveryView
 from common.store.broadcasts import Broadcast, State
 from common.store.steering import Standing
@@ -22,6 +23,7 @@ from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import eta
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -54,7 +56,13 @@ class Progress(BroadcastAnswer):
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
-    eta_seconds: Annotated[int | None, Field(description="Until the last one is sent; null while it does not run.")]
+    eta_seconds: Annotated[
+        int | None,
+        Field(
+            description="Until the last one is sent, after what other broadcasts and their recalls and edits "
+            "have before it; null while it does not run."
+        ),
+    ]
     revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
@@ -115,8 +123,8 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
         message=await broadcasts.content(tx, broadcast_id),
         deliveries=tally.by_state,
         rate=tally.rate,
-        eta_seconds=_eta(found, tally.remaining),
-        revisions=[shown(revision) for revision in await revisions.of(tx, broadcast_id)],
+        eta_seconds=await _eta(tx, found, tally.waiting),
+        revisions=[await shown(tx, revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
 
@@ -234,10 +242,11 @@ def _none() -> AppError:
     return AppError("broadcast_not_found", 404, "there is no such broadcast")
 
 
-def _eta(found: Broadcast, remaining: int) -> int | None:
+async def _eta(tx: pool.Tx, found: Broadcast, waiting: Waiting) -> int | None:
     if found.state not in {"scheduled", "planning", "running"}:
         return None
-    return remaining + max(0, round((found.send_at - utc_now()).total_seconds()))
+    ahead = await backlog.ahead(tx, waiting.by_bot, found.priority, broadcast_id=found.broadcast_id)
+    return eta.seconds(waiting.by_bot, ahead, waiting.rates, begins=found.send_at, now=utc_now())
 
 
 def _delivery(row: DeliveryView) -> DeliveryAnswer:

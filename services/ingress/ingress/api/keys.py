@@ -27,7 +27,8 @@ Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["keys:write"]
 KeyId: TypeAlias = Annotated[str, Path(pattern="^[0-9A-Za-z]{12}$", examples=["0123456789Ab"])]
 Scope: TypeAlias = Literal[
     "messages:write", "broadcasts:read", "broadcasts:write", "groups:read", "groups:write", "bots:read", "bots:write",
-    "keys:read", "keys:write", "audit:read", "*",
+    "keys:read", "keys:write", "schedules:read", "schedules:write", "webhooks:read", "webhooks:write", "audit:read",
+    "*",
 ]  # fmt: skip
 
 

@@ -115,6 +115,17 @@ async def get_media(caller: Writer, tx: Tx, media_id: Annotated[int, Path(ge=1, 
     return _shown(found)
 
 
+@router.delete("/{media_id}", response_model=MediaAnswer, operation_id="delete_media")
+async def delete_media(
+    caller: Writer, one: Annotated[Once, Depends(once)], media_id: Annotated[int, Path(ge=1, le=BIGINT)]
+) -> Response:
+    """Delete a file for good, with what Telegram calls it; what was sent stays in its groups.
+
+    Refused with `media_in_use` while a broadcast or a schedule that is not ended names it.
+    """
+    return await one.run(caller, lambda tx: _delete(tx, media_id, caller))
+
+
 async def check(tx: pool.Tx, message: content.Message, caller: Caller) -> list[int]:
     """The message's files; AppError where one is not there, is no such thing, or they are too much for one album."""
     wanted = message.uploads()
@@ -206,6 +217,21 @@ async def _keep(
     entry = caller.entry("media.upload", f"media:{saved.media_id}", after=facts, bot_ids=caller.bot_ids)
     await audit.record(tx, entry)
     return _shown(saved)
+
+
+async def _delete(tx: pool.Tx, media_id: int, caller: Caller) -> MediaAnswer:
+    found = await media.lock(tx, media_id, caller.bot_ids)
+    if found is None:
+        raise AppError("media_not_found", 404, "there is no such file")
+    row, bot_ids = found
+    open_ones, planned = await media.needed_by(tx, media_id)
+    if open_ones or planned:
+        why = "a broadcast or a schedule that is not ended needs it: cancel that first"
+        raise AppError("media_in_use", 409, why, broadcast_ids=open_ones, schedule_ids=planned)
+    await media.remove(tx, row)
+    facts: dict[str, object] = {"size": row.size, "mime": row.mime, "sha256": row.digest.hex()}
+    await audit.record(tx, caller.entry("media.delete", f"media:{media_id}", before=facts, bot_ids=bot_ids))
+    return _shown(row)
 
 
 async def hold(tx: pool.Tx, ids: Sequence[int], until: datetime) -> None:

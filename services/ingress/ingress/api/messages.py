@@ -12,7 +12,7 @@ from common.errors import AppError
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import audience, audit, broadcasts, outbox
+from common.store import audience, audit, backlog, broadcasts, outbox
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 from fastapi import APIRouter, Depends, Query, Response, Security
@@ -152,13 +152,13 @@ async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
 
 async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     found, now = await audience.of(tx, targets), utc_now()
-    ahead, sends = await audience.ahead(tx, list(found.by_bot), body.priority), body.message.sends()
+    sends = body.message.sends()
+    waiting = {bot: n * sends for bot, n in found.by_bot.items()}
+    ahead = await backlog.ahead(tx, waiting, body.priority)
     return Accepted(
         broadcast_id=None,
         accepted=found.accepted,
         skipped=sum(found.skipped.values()),
         skipped_by_reason=found.skipped,
-        eta_seconds=eta.seconds(
-            {bot: n * sends for bot, n in found.by_bot.items()}, ahead, found.rates, begins=body.send_at or now, now=now
-        ),
+        eta_seconds=eta.seconds(waiting, ahead, found.rates, begins=body.send_at or now, now=now),
     )

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
+from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, broadcast_views, broadcasts, pool, revision_items, revisions, steering
+from common.store import audit, backlog, broadcast_views, broadcasts, pool, revision_items, revisions, steering
 from common.store.broadcasts import State
 from common.store.revision_items import ItemView
 from common.store.revisions import Kind, Revision
@@ -22,6 +23,7 @@ from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import eta
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -41,6 +43,7 @@ class RevisionAnswer(Answer):
     reason: str | None
     total: Annotated[int, Field(description="Messages that it is about; grows while it is planned.")]
     messages: Annotated[dict[str, int], Field(description="How many are in each state.")]
+    eta_seconds: Annotated[int | None, Field(description="Until the last one is done; null once it runs no more.")]
     created_by: str
     created_at: datetime
     finished_at: datetime | None
@@ -55,6 +58,7 @@ class Revised(Answer):
     kind: Kind
     sent: Annotated[int, Field(description="Messages that were sent until now.")]
     not_recallable: Annotated[int, Field(description="Those that are older than 48 hours: Telegram keeps them.")]
+    eta_seconds: Annotated[int, Field(description="Until the last one is done, if nothing more urgent comes.")]
 
 
 class RevisedDelivery(Answer):
@@ -78,7 +82,7 @@ async def recall(caller: Writer, one: Idempotent, broadcast_id: Number) -> Respo
         now = await _ended(tx, broadcast_id, caller)
         found = await revisions.recall_of(tx, broadcast_id)
         if found is not None:
-            return await _revised(tx, now.state, broadcast_id, found.revision_id, "recall")
+            return await _revised(tx, now.state, broadcast_id, found.revision_id, "recall", found.priority)
         cancelled = await broadcasts.cancel(tx, broadcast_id)
         revision_id = await revisions.create(
             tx,
@@ -88,7 +92,8 @@ async def recall(caller: Writer, one: Idempotent, broadcast_id: Number) -> Respo
             content=None,
             created_by=f"key:{caller.owner}",
         )
-        answer = await _revised(tx, "cancelled" if cancelled else now.state, broadcast_id, revision_id, "recall")
+        state: State = "cancelled" if cancelled else now.state
+        answer = await _revised(tx, state, broadcast_id, revision_id, "recall", revisions.RECALL_PRIORITY)
         await _record(tx, caller, now, answer)
         return answer
 
@@ -116,7 +121,7 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
             created_by=f"key:{caller.owner}",
         )
         await revisions.change_content(tx, broadcast_id, edits.applied(body.edit, current))
-        answer = await _revised(tx, now.state, broadcast_id, revision_id, "edit")
+        answer = await _revised(tx, now.state, broadcast_id, revision_id, "edit", now.priority)
         await _record(tx, caller, now, answer)
         return answer
 
@@ -138,10 +143,20 @@ async def list_revision_deliveries(
     return asked.page(rows, _item, lambda row: row.group_id)
 
 
-def shown(revision: Revision) -> RevisionAnswer:
+async def shown(tx: pool.Tx, revision: Revision) -> RevisionAnswer:
     """As a broadcast's progress has it."""
-    fields = {name: value for name, value in asdict(revision).items() if name not in {"broadcast_id", "items"}}
-    return RevisionAnswer(**fields, messages=revision.items)
+    fields = {
+        name: value for name, value in asdict(revision).items() if name not in {"broadcast_id", "items", "priority"}
+    }
+    runs = revision.state == "running" and revision.finished_at is None
+    left = await _eta(tx, revision.revision_id, revision.priority) if runs else None
+    return RevisionAnswer(**fields, messages=revision.items, eta_seconds=left)
+
+
+async def _eta(tx: pool.Tx, revision_id: int, priority: int) -> int:
+    waiting, now = await backlog.of_revision(tx, revision_id), utc_now()
+    ahead = await backlog.ahead(tx, waiting.by_bot, priority, revision_id=revision_id)
+    return eta.seconds(waiting.by_bot, ahead, waiting.rates, begins=now, now=now)
 
 
 async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
@@ -154,7 +169,9 @@ async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
     return now
 
 
-async def _revised(tx: pool.Tx, state: State, broadcast_id: int, revision_id: int, kind: Kind) -> Revised:
+async def _revised(
+    tx: pool.Tx, state: State, broadcast_id: int, revision_id: int, kind: Kind, priority: int
+) -> Revised:
     reach = await revisions.reach(tx, broadcast_id)
     return Revised(
         broadcast_id=broadcast_id,
@@ -163,6 +180,7 @@ async def _revised(tx: pool.Tx, state: State, broadcast_id: int, revision_id: in
         kind=kind,
         sent=reach.sent,
         not_recallable=reach.too_old if kind == "recall" else 0,
+        eta_seconds=await _eta(tx, revision_id, priority),
     )
 
 

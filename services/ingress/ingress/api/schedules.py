@@ -14,6 +14,7 @@ from common.store import audit, pool, schedules
 from common.store.schedules import Plan, Run, Schedule
 from fastapi import APIRouter, Depends, Path, Response, Security
 
+from ingress.api import media
 from ingress.api.fields import BIGINT
 from ingress.api.pages import Asked, Page
 from ingress.api.recurrence import Dates, NewSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
@@ -44,6 +45,7 @@ async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> R
         plan = _dated(body.plan(caller.bot_ids))
         if plan.enabled and plan.next_at is None:
             raise AppError("never", 422, "nothing comes before ends_at")
+        await media.check(tx, body.message, caller)
         row = await schedules.add(tx, plan, f"key:{caller.owner}")
         await _record(tx, caller, "schedule.create", row, before=None, after=_facts(row.plan))
         return _shown(row)
@@ -79,6 +81,8 @@ async def change_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
 
     async def effect(tx: pool.Tx) -> ScheduleAnswer:
         row = _found(await schedules.lock(tx, schedule_id, caller.bot_ids))
+        if body.message is not None:
+            await media.check(tx, body.message, caller)
         plan = body.onto(row.plan)
         saved = await schedules.save(tx, schedule_id, _dated(plan) if body.moves else plan)
         await _record(tx, caller, "schedule.change", saved, before=_facts(row.plan), after=_facts(saved.plan))

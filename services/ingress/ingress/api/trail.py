@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
+from common.errors import AppError
 from common.store import audit
-from common.store.audit import Recorded
-from fastapi import APIRouter, Security
+from common.store.audit import Filter, Recorded
+from fastapi import APIRouter, Depends, Query, Security
+from pydantic import AwareDatetime
 
-from ingress.api.fields import BIGINT, Answer
+from ingress.api.fields import Answer, Text
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
@@ -31,12 +33,40 @@ class AuditAnswer(Answer):
     trace_id: str | None
 
 
+def _filter(
+    key_id: Annotated[
+        str | None, Query(pattern="^[0-9A-Za-z]{12}$", description="By this key, or another of its rotation.")
+    ] = None,
+    actor: Annotated[
+        Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")
+    ] = None,
+    action: Annotated[Text | None, Query(max_length=100, examples=["broadcast.pause"])] = None,
+    kind: Annotated[
+        str | None, Query(pattern="^[a-z_]{1,40}$", examples=["broadcast"], description="Of what was changed.")
+    ] = None,
+    id: Annotated[  # noqa: A002 (the parameter's name)
+        str | None,
+        Query(pattern="^[0-9A-Za-z_-]{1,64}$", examples=["12"], description="Of what was changed; needs `kind`."),
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(description="From then on.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before then.")] = None,
+) -> Filter:
+    if id is not None and kind is None:
+        raise AppError("kind_missing", 422, "an id alone names nothing: give its kind as well")
+    return Filter(key_id, actor, action, kind, id, since, until)
+
+
 @router.get("", operation_id="list_audit")
 async def list_audit(
-    caller: Annotated[Caller, Security(authorized, scopes=["audit:read"])], tx: Tx, asked: Asked
+    caller: Annotated[Caller, Security(authorized, scopes=["audit:read"])],
+    tx: Tx,
+    asked: Asked,
+    wanted: Annotated[Filter, Depends(_filter)],
 ) -> Page[AuditAnswer]:
-    """List changes, the newest first."""
-    rows = await audit.page(tx, within=caller.bot_ids, before_id=asked.number(BIGINT), limit=asked.limit + 1)
+    """List changes, the newest first: all, or those that every given filter fits."""
+    rows = await audit.page(
+        tx, within=caller.bot_ids, after=asked.number(0) or None, limit=asked.limit + 1, wanted=wanted
+    )
     return asked.page(rows, _shown, lambda row: row.audit_id)
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from common.congestion import BOT_WIDE
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
 MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
-BOT_WIDE = 60.0  # seconds: a retry_after from here on speaks of the whole bot (telegram.md, E)
 
 
 # What a refusal says of its group: health and phase.
@@ -60,9 +60,11 @@ def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> De
             return Decision("sent")
         case errors.SentDeleted():
             return Decision("sent", error.outcome)
+        case errors.Held(retry_after=seconds):
+            return Decision("pending", error.outcome, timedelta(seconds=seconds))
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
-            if seconds >= BOT_WIDE:
+            if wait >= BOT_WIDE:
                 return Decision("pending", error.outcome, wait, bot_flood=wait)
             return Decision("pending", error.outcome, wait, chat_flood=wait)
         case errors.NotSent():

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from common.congestion import BOT_WIDE
 from common.records import REVISION_ATTEMPTS, BegunItem
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
-from sender.rules.outcomes import BOT_WIDE, MAX_NOT_SENT
+from sender.rules.outcomes import MAX_NOT_SENT
 from sender.rules.render import filled
 
 PARTS = "it was sent in several messages"  # another text would be cut elsewhere
@@ -62,9 +63,11 @@ def after(error: TelegramError | None, item: BegunItem) -> Verdict:  # noqa: C90
             return Verdict("done", error.outcome)
         case errors.MessageFixed() if item.kind == "recall":
             return Verdict("not_recallable", str(error))
+        case errors.Held(retry_after=seconds):
+            return Verdict("pending", error.outcome, timedelta(seconds=seconds))
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
-            if seconds >= BOT_WIDE:
+            if wait >= BOT_WIDE:
                 return Verdict("pending", error.outcome, wait, bot_flood=wait)
             return Verdict("pending", error.outcome, wait, chat_flood=wait)
         case errors.NotSent():

@@ -58,11 +58,6 @@ def file_id(result: Any, place: int, kind: str) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def of_upload(digest: bytes, name: str) -> bytes:
-    """The key of a file under a name: the name is part of what its readers get."""
-    return hashlib.sha256(digest + name.encode()).digest()
-
-
 def of_address(broadcast_id: int, address: str) -> bytes:
     """The key of an address, for one broadcast: the next one may find another file there."""
     return hashlib.sha256(f"{broadcast_id} {address}".encode()).digest()

@@ -4,30 +4,62 @@ from __future__ import annotations
 
 from typing import Any
 
-from muster_cli import figures, options
-from muster_cli.errors import OK
+from muster_cli import figures, kinds, options
+from muster_cli.errors import OK, usage
 from muster_cli.options import Context
 
 
 def add(verbs: options.Verbs) -> None:
     """To the parser."""
-    examples = ("audit --limit 20", "audit --json --limit 0 > audit.jsonl")
-    options.limited(options.leaf(verbs, "audit", "who changed what, the newest first", _run, *examples), 50)
+    examples = (
+        "audit --limit 20",
+        "audit --kind broadcast --id 12",
+        "audit --key 0123456789Ab --since 2d --until 09:00",
+        "audit --json --limit 0 > audit.jsonl",
+    )
+    parser = options.leaf(verbs, "audit", "who changed what, the newest first", _run, *examples)
+    parser.add_argument("--key", metavar="ID", type=kinds.text, help="by this API key, or another of its rotation")
+    parser.add_argument("--actor", type=kinds.text, help="by exactly this one: cli:ops, telegram:123456789 …")
+    parser.add_argument("--action", type=kinds.text, help="this sort of change: broadcast.pause …")
+    parser.add_argument("--kind", type=kinds.text, help="of such things: broadcast, group, bot, key, media, schedule")
+    parser.add_argument("--id", type=kinds.text, help="of this one; needs --kind")
+    what = "from then on: 2026-12-01T09:00, 09:00 the last one, or 2d for so long ago"
+    parser.add_argument("--since", type=kinds.past, metavar="TIME", help=what)
+    parser.add_argument("--until", type=kinds.past, metavar="TIME", help="before then")
+    options.limited(parser, 50)
 
 
 def _run(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages("/api/audit", limit=limit)
+    screen, limit, wanted = context.screen, context.options.limit or None, _filter(context)
+    found = context.client.pages("/api/audit", wanted, limit)
     if screen.as_json:
         return screen.lines(found)
     rows = list(found)
     if not rows:
+        if any(wanted.values()):
+            screen.note("No change fits; muster audit shows all of them.")
+            return OK
         screen.note("Nothing has been changed yet, or nothing that this key may see.")
         screen.note("next: muster keys list shows what each key may see")
         return OK
     screen.table(("ID#", "AT", "BY", "ACTION", "OBJECT", "CHANGE", "FROM", "TRACE"), (_row(row) for row in rows))
     screen.more(len(rows), limit)
     return OK
+
+
+def _filter(context: Context) -> dict[str, str | None]:
+    given = context.options
+    if given.id and not given.kind:
+        raise usage("--id needs --kind: an id alone names nothing")
+    return {
+        "key_id": given.key,
+        "actor": given.actor,
+        "action": given.action,
+        "kind": given.kind,
+        "id": given.id,
+        "since": given.since.isoformat() if given.since else None,
+        "until": given.until.isoformat() if given.until else None,
+    }
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

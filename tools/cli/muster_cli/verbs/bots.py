@@ -37,7 +37,13 @@ def _list(context: Context) -> int:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     names = row["bot_id"], f"@{row['username']}", row["first_name"], row["state"]
-    return *names, f"{row['groups']:,}", row["per_second"], figures.brief(row["flood_until"])
+    return *names, f"{row['groups']:,}", _rate(row), figures.brief(row["flood_until"])
+
+
+def _rate(row: dict[str, Any]) -> str:
+    """Of what it may use, where a flood has left it less."""
+    most, now = row["per_second"], row.get("rate", row["per_second"])
+    return f"{now} of {most}" if now < most else f"{most}"
 
 
 def _show(context: Context) -> int:
@@ -52,7 +58,7 @@ def _show(context: Context) -> int:
             ("name", row["first_name"]),
             ("state", row["state"]),
             ("groups", f"{row['groups']:,}"),
-            ("sends a second", row["per_second"]),
+            ("sends a second", _rate(row)),
             ("flooded until", figures.when(row["flood_until"])),
             ("registered", figures.when(row["created_at"])),
         ]

@@ -46,7 +46,9 @@ def _add_content(parser: ArgumentParser) -> None:
     )
     kind = group.add_mutually_exclusive_group()
     for name in ("photo", "video", "document"):
-        kind.add_argument(f"--{name}", type=kinds.text, metavar="SOURCE", help="an https address, or a file_id")
+        kind.add_argument(
+            f"--{name}", type=kinds.text, metavar="SOURCE", help="media:ID, an https address, or a file_id"
+        )
     what = "copy a message that the bots can see; also its https://t.me/c/… link"
     kind.add_argument("--copy", type=kinds.origin, metavar="CHAT:MESSAGE", help=what)
     what = "a button under it, one a row (repeatable)"

@@ -9,6 +9,7 @@ import time
 from faults import evidence
 from faults.campaign import Campaign
 from faults.history import Disturbance
+from faults.recalls import judge
 from faults.rig import until
 from faults.round import Round
 from faults.scenarios.handover import GRACE
@@ -20,6 +21,10 @@ RESUMED = 15.0  # seconds from the port's answer to the next send: a lease that 
 DOWN = 10.0  # seconds: longer than a silence that the reaper takes for death
 SLOW, USUAL = "9000-9500", "20-80"  # milliseconds of an answer: the slow one, too, is longer than that silence
 CALM, STORM = 8.0, 20.0  # seconds
+SEVERAL, CHATS = 10.0, 3  # seconds that the chats of one bot are refused for, and how many of them: its flood
+HALF = 7.0  # seconds after it in which the rate is measured
+MOST_AFTER = 17.0  # sends a second then: half of thirty, and a bit for where the measured time begins
+RECOVERED = 260.0  # seconds of the database's time, when all of the rate is back
 SHARE = 0.9  # of their rate that bots keep while others are flooded (F11)
 OUTCOMES = (
     "http_500", "http_502_html", "timeout_before", "timeout_after", "cut", "garbage", "sent_deleted", "unknown_fields",
@@ -53,6 +58,23 @@ async def _kill(this: Round, campaign: Campaign, name: str) -> None:
         await this.rig.answers(name)
 
     await this.disturb(name, stop_and_kill, restart, may_double=0)
+
+
+async def recalled(this: Round) -> None:
+    """Recalls beside broadcasts, each with a kill -9 of a sender in the middle: done is deleted, deleted is done."""
+    await this.rig.start(*SENDERS[1:])
+    async with Campaign(this, bots=2) as campaign:
+        await campaign.under_way()
+        for _ in range(this.trials):
+            await campaign.recall()
+            await this.breathe(0.1, 1.0)
+            await _kill(this, campaign, this.rng.choice(SENDERS))
+    items = await evidence.recalled(this.pool, campaign.recalled)
+    found = judge(items, await campaign.deletions())
+    this.figures |= {f"recalls_{name}": count for name, count in found.counts.items()}
+    this.broken += found.violations
+    this.demand(found.counts["deleted"] > 0, "nothing was deleted: the fault tried nothing")
+    await this.rig.stop(*SENDERS[1:])
 
 
 async def dismissed_sender(this: Round) -> None:
@@ -126,11 +148,13 @@ async def _restarted(this: Round, server: str) -> None:
 
 
 async def storm(this: Round) -> None:
-    """One bot gets a 429 for the whole of it, one many for single chats; the other two don't notice."""
+    """One bot gets a 429 for the whole of it, one in several chats at once, one in two chats over and over. The first
+    two stop and go on with half of their rate, which comes back; the others don't notice.
+    """
     await this.rig.start(*SENDERS[1:])
     async with Campaign(this, bots=4) as campaign:
-        whole, chats, *calm = campaign.bots
-        campaign.waits = {whole: 60.0, chats: 3.0}
+        whole, several, *calm = campaign.bots
+        campaign.waits = {whole: 60.0, several: SEVERAL, calm[0]: 3.0}
         await campaign.under_way(60)
         await asyncio.sleep(2)  # rounds of round trips are known, the first burst is over
         for _ in range(this.trials):
@@ -138,12 +162,15 @@ async def storm(this: Round) -> None:
             await asyncio.sleep(CALM)
             rule = {"method": "sendMessage", "kind": "http_429"}
             bot_wide = rule | {"bot_id": whole, "retry_after": 60, "times": 1}
-            single = rule | {"bot_id": chats, "retry_after": 3, "probability": 0.3}
-            await this.telegram.set_faults(rules=[bot_wide, single])
+            together = rule | {"bot_id": several, "retry_after": SEVERAL, "times": CHATS}
+            chats = sorted({each.chat_id for each in await campaign.arrivals() if each.bot_id == calm[0]})[:2]
+            single = [rule | {"bot_id": calm[0], "retry_after": 3, "chat_id": chat} for chat in chats]
+            await this.telegram.set_faults(rules=[bot_wide, together, *single])
             spans.append((time.time(), STORM))
             await asyncio.sleep(STORM)
             await this.telegram.set_faults(rules=[])
             await _judge_rates(this, campaign, calm, spans)
+            await _judge_recovery(this, campaign, (several, calm[1]), spans)
     this.figures["answers_429"] = sum(each.retry_after is not None for each in campaign.found.arrivals)
     await this.rig.stop(*SENDERS[1:])
 
@@ -155,6 +182,32 @@ async def _judge_rates(this: Round, campaign: Campaign, calm: list[int], spans: 
         share = during[bot] / max(before[bot], 0.001)
         this.figures["least_share_percent"] = min(this.figures.get("least_share_percent", 1000.0), 100 * share)
         this.demand(share >= SHARE, f"a bot that was not flooded kept {100 * share:.0f} % of its rate")
+
+
+async def _judge_recovery(
+    this: Round, campaign: Campaign, bots: tuple[int, int], spans: list[tuple[float, float]]
+) -> None:
+    """Half of the rate after the stop, and all of it when four minutes have passed, which are moved in the database.
+
+    As fast as the second bot, which had no 429: the machine may have become slower.
+    """
+    (bot, other), (calm, length), (began, _) = bots, *spans
+    arrivals = [each for each in await campaign.arrivals() if each.bot_id == bot]
+    refused = [each.at for each in arrivals if each.retry_after is not None and each.at >= began]
+    this.demand(len(refused) >= CHATS, f"{len(refused)} 429s for {CHATS} chats")
+    back = max(refused, default=began) + SEVERAL
+    before = rates_between(arrivals, calm, calm + length)[bot]
+    half = rates_between(arrivals, back, back + HALF)[bot]
+    await evidence.age_floods(this.pool, [bot], RECOVERED)
+    start = time.time() + 1
+    await asyncio.sleep(1 + CALM)
+    rates = rates_between(await campaign.arrivals(), start, start + CALM)
+    again, least = rates[bot], SHARE * min(before, rates[other])
+    this.figures |= {
+        "rate_before": before, "rate_after_flood": half, "rate_again": again, "rate_of_another": rates[other],
+    }  # fmt: skip
+    this.demand(0.4 * before <= half <= MOST_AFTER, f"{half:.1f} sends a second after a flood, {before:.1f} before it")
+    this.demand(again >= least, f"the rate came back to {again:.1f} a second, {least:.1f} are nine tenths")
 
 
 async def outcomes(this: Round) -> None:

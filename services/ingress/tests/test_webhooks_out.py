@@ -1,0 +1,237 @@
+"""Webhooks out by API: registered, changed, rotated, tested, replayed, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from common.clock import utc_now
+from common.keys import KeyRing
+from common.store import broadcasts
+from common.store.broadcasts import Targets
+from common.telegram.secrets import SigningVault
+
+from .api import FIRST, SECOND, Api
+from .conftest import NEW_KEY
+
+BODY: dict[str, Any] = {"url": "https://hooks.shop.com/in?token=t0ps3cret", "kinds": ["broadcast.cancelled"]}
+VAULT = SigningVault(KeyRing.from_hex(NEW_KEY))
+
+
+async def make(api: Api, *, key: str | None = None, **changes: Any) -> httpx.Response:
+    return await api.ask("POST", "/api/webhooks", key=key, json=BODY | changes)
+
+
+async def cancelled(api: Api, bot_ids: list[int] | None = None) -> int:
+    async with api.db.transaction() as tx:
+        broadcast_id = await broadcasts.create(tx, Targets(all_groups=True, bot_ids=bot_ids), {"method": "x"})
+        assert await broadcasts.cancel(tx, broadcast_id)
+    return broadcast_id
+
+
+async def cancelled_and_undone(api: Api) -> None:
+    async with api.db.transaction() as tx:
+        broadcast_id = await broadcasts.create(tx, Targets(all_groups=True), {"method": "x"})
+        assert await broadcasts.cancel(tx, broadcast_id)
+        raise ZeroDivisionError
+
+
+async def test_its_secret_is_shown_once_and_kept_sealed(api: Api) -> None:
+    answer = await make(api)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    secret = made.pop("secret")
+    assert secret.startswith("whsec_")
+    assert len(base64.b64decode(secret[6:], validate=True)) == 32
+    assert (await api.ask("GET", f"/api/webhooks/{made['webhook_id']}")).json() == made
+    assert (await api.ask("GET", "/api/webhooks")).json() == {"items": [made], "next_cursor": None}
+    [row] = await api.rows("webhooks")
+    assert secret.encode() not in row["secret"]
+    assert VAULT.open(row["webhook_id"], row["secret"], row["secret_key"]) == secret
+
+
+async def test_a_rotation_has_two_live_secrets_and_no_third(api: Api) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}:rotate_secret"
+    second = await api.ask("POST", path, json={"overlap_seconds": 60})
+    assert second.status_code == 201, second.text
+    assert second.json()["secret"] != made["secret"]
+    assert second.json()["old_until"] is not None
+    [row] = await api.rows("webhooks")
+    assert VAULT.open(row["webhook_id"], row["old_secret"], row["old_secret_key"]) == made["secret"]
+    third = await api.ask("POST", path, json={})
+    assert (third.status_code, third.json()["code"]) == (409, "already_rotating")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE webhooks SET old_until = now() - interval '1 s'")
+    assert (await api.ask("POST", path, json={"overlap_seconds": 0})).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.shop.com/in", "https://10.0.0.8/", "https://[::1]/", "https://localhost/", "https://127.1/",
+        "https://hooks.shop.com:8443/", "https://user@hooks.shop.com/", "https://metadata.google.internal/",
+        "https://inside.shop.com/", "https://metadata.shop.com/", "https://mixed.shop.com/", "https://mapped.shop.com/",
+        "https://nat64.shop.com/", "https://loop.shop.com/", "https://shared.shop.com/", "https://unknown.shop.com/",
+        "https://" + "a" * 64 + ".com/", "https://hooks.shop.com/" + "a" * 2048, "https://hooks.shop.com/a b", "", "x",
+    ],
+)  # fmt: skip
+async def test_only_public_https_addresses_are_taken(api: Api, url: str) -> None:
+    answer = await make(api, url=url)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
+    assert [error["at"] for error in answer.json()["errors"]] == ["url"]
+    assert await api.rows("webhooks") == []
+    made = (await make(api)).json()
+    changed = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json={"url": url})
+    assert changed.status_code == 422
+    [row] = await api.rows("webhooks")
+    assert row["url"] == BODY["url"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kinds": []}, {"kinds": ["delivery.read"]}, {"bot_ids": []}, {"secret": "mine"}, {"url": None}]
+)
+async def test_bad_input_is_refused(api: Api, changes: dict[str, Any]) -> None:
+    assert (await make(api, **changes)).status_code == 422
+
+
+async def test_public_addresses_of_both_kinds_are_taken(api: Api) -> None:
+    assert (await make(api, url="https://six.shop.com/")).status_code == 201
+
+
+async def test_a_limited_keys_webhook_hears_of_its_bots_alone(api: Api) -> None:
+    limited, other = [await api.make_key("*", bot_ids=[bot]) for bot in (FIRST, SECOND)]
+    made = (await make(api, key=limited)).json()
+    assert made["bot_ids"] == [FIRST]
+    path = f"/api/webhooks/{made['webhook_id']}"
+    assert (await api.ask("GET", path, key=other)).status_code == 404
+    assert (await api.ask("POST", f"{path}:test", key=other)).status_code == 404
+    assert (await make(api, key=limited, bot_ids=[SECOND])).json()["code"] == "beyond_bots"
+    assert (await make(api, bot_ids=[SECOND])).json()["bot_ids"] == [SECOND]
+    wanted = await cancelled(api, [FIRST])
+    await cancelled(api, [SECOND, 333333])
+    await cancelled(api)
+    listed = (await api.ask("GET", f"{path}/deliveries", key=limited)).json()["items"]
+    assert len(listed) == 1
+    [event] = await api.rows("events")
+    assert event["data"]["broadcast_id"] == wanted
+
+
+async def test_nothing_is_written_where_nobody_listens(api: Api) -> None:
+    await make(api, kinds=["broadcast.paused", "delivery.sent"])
+    await make(api, enabled=False)
+    await cancelled(api)
+    assert await api.rows("events") == await api.rows("webhook_messages") == []
+
+
+async def test_the_event_goes_with_what_it_tells(api: Api) -> None:
+    made = (await make(api)).json()
+    with pytest.raises(ZeroDivisionError):
+        await cancelled_and_undone(api)
+    assert await api.rows("events") == []
+    broadcast_id = await cancelled(api)
+    [event] = await api.rows("events")
+    assert event["data"] == {"broadcast_id": broadcast_id, "state": "cancelled", "reason": None, "total": 0}
+    [item] = (await api.ask("GET", f"/api/webhooks/{made['webhook_id']}/deliveries?state=pending")).json()["items"]
+    assert (item["kind"], item["state"], item["attempts"]) == ("broadcast.cancelled", "pending", 0)
+    assert item["event_ids"] == [f"evt_{event['event_id']}"]
+
+
+async def test_a_test_event_goes_to_that_webhook_alone(api: Api) -> None:
+    first, second = [(await make(api)).json() for _ in range(2)]
+    answer = await api.ask("POST", f"/api/webhooks/{first['webhook_id']}:test")
+    assert answer.status_code == 202, answer.text
+    [message] = await api.rows("webhook_messages")
+    assert (message["webhook_id"], message["kind"]) == (first["webhook_id"], "webhook.test")
+    assert answer.json() == {"event_id": f"evt_{message['event_ids'][0]}"}
+    await api.ask("PATCH", f"/api/webhooks/{second['webhook_id']}", json={"enabled": False})
+    off = await api.ask("POST", f"/api/webhooks/{second['webhook_id']}:test")
+    assert (off.status_code, off.json()["code"]) == (409, "wrong_state")
+
+
+async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
+    made = (await make(api, bot_ids=[FIRST])).json()
+    await make(api, kinds=["broadcast.cancelled", "broadcast.paused"])
+    for bots in ([FIRST], [FIRST], None):
+        await cancelled(api, bots)
+    path = f"/api/webhooks/{made['webhook_id']}:replay"
+    an_hour = (utc_now() - timedelta(hours=1)).isoformat()
+    assert (await api.ask("POST", path, json={"since": an_hour})).json() == {"events": 2, "more_since": None}
+    assert (await api.ask("POST", path, json={"since": "2100-01-01T00:00:00Z"})).json()["events"] == 0
+    own, _, foreign = [event["event_id"] for event in await api.rows("events")]
+    one = await api.ask("POST", path, json={"event_id": f"evt_{own}"})
+    assert (one.status_code, one.json()["events"]) == (202, 1)
+    for event_id in (foreign, 999, 2**63 - 1):
+        none = await api.ask("POST", path, json={"event_id": f"evt_{event_id}"})
+        assert (none.status_code, none.json()["code"]) == (422, "event_not_found")
+    listed = (await api.ask("GET", f"/api/webhooks/{made['webhook_id']}/deliveries")).json()["items"]
+    assert len(listed) == 5
+    assert [item["event_ids"] for item in listed].count([f"evt_{own}"]) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"since": "2026-01-01T00:00:00Z", "event_id": "evt_1"}, {"since": "2026-01-01T00:00:00"}, {"event_id": "1"},
+     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}],
+)  # fmt: skip
+async def test_a_replay_is_of_one_thing(api: Api, body: dict[str, Any]) -> None:
+    made = (await make(api)).json()
+    assert (await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", json=body)).status_code == 422
+
+
+async def test_what_was_replayed_once_under_a_key_is_not_replayed_twice(api: Api) -> None:
+    made = (await make(api)).json()
+    await cancelled(api)
+    ask = {"json": {"since": "2026-01-01T00:00:00Z"}, "headers": {"Idempotency-Key": "k"}}
+    answers = [await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", **ask) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    assert len(await api.rows("webhook_messages")) == 2
+
+
+async def test_enabled_again_it_begins_anew(api: Api) -> None:
+    made = (await make(api)).json()
+    async with api.db.transaction() as tx:
+        await tx.execute(
+            """UPDATE webhooks SET enabled = false, disabled_reason = 'it failed for 3 days', failing_since = now(),
+                   wants_until = now() + interval '7 days'"""
+        )
+    await cancelled(api)  # kept for it
+    on = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json={"enabled": True})
+    assert (on.json()["enabled"], on.json()["disabled_reason"], on.json()["failing_since"]) == (True, None, None)
+    assert len(await api.rows("webhook_messages")) == 1
+
+
+async def test_removed_with_all_that_waits_for_it(api: Api) -> None:
+    made = (await make(api)).json()
+    await cancelled(api)
+    path = f"/api/webhooks/{made['webhook_id']}"
+    assert (await api.ask("DELETE", path)).status_code == 200
+    assert (await api.ask("GET", path)).status_code == 404
+    assert await api.rows("webhook_messages") == await api.rows("webhooks") == []
+    await cancelled(api)
+    assert len(await api.rows("events")) == 1
+
+
+async def test_the_trail_has_the_host_and_neither_path_nor_secret(api: Api) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}"
+    await api.ask("POST", f"{path}:rotate_secret", json={})
+    await api.ask("POST", f"{path}:test")
+    await api.ask("POST", f"{path}:replay", json={"since": "2026-01-01T00:00:00Z"})
+    await api.ask("PATCH", path, json={"kinds": ["delivery.failed"]})
+    await api.ask("DELETE", path)
+    entries = (await api.ask("GET", "/api/audit?limit=6")).json()["items"][::-1]
+    words = ("create", "rotate_secret", "test", "replay", "change", "remove")
+    assert [entry["action"] for entry in entries] == [f"webhook.{word}" for word in words]
+    assert entries[0]["after"]["host"] == "hooks.shop.com"
+    assert "t0ps3cret" not in str(entries)
+    assert "whsec_" not in str(entries)
+
+
+async def test_there_is_an_end_to_how_many_one_key_makes(api: Api) -> None:
+    answers = [await make(api) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [201] * 10 + [409]
+    assert answers[-1].json()["code"] == "too_many_webhooks"
