@@ -82,12 +82,13 @@ async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta)
                SELECT m.message_id, w.webhook_id, w.url, w.failing_since, w.secret, w.secret_key,
                    CASE WHEN w.old_until > now() THEN w.old_secret END AS old_secret, w.old_secret_key
                FROM webhooks w LEFT JOIN unnest($1::bigint[], $2::int[]) AS b (webhook_id, n) USING (webhook_id)
-               CROSS JOIN LATERAL (
-                   SELECT message_id FROM webhook_messages m
-                   WHERE m.webhook_id = w.webhook_id AND m.state = 'pending' AND m.due_at <= now()
-                   ORDER BY m.due_at
-                   LIMIT greatest(0, CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))) m
-               WHERE w.wants_until = 'infinity')  -- those that are enabled, by their index
+               CROSS JOIN LATERAL (  -- a plain limit, which the planner can count on: else it reads the whole table
+                   SELECT message_id, row_number() OVER (ORDER BY due_at) AS place FROM (
+                       SELECT message_id, due_at FROM webhook_messages
+                       WHERE webhook_id = w.webhook_id AND state = 'pending' AND due_at <= now()
+                       ORDER BY due_at LIMIT $3) first) m
+               WHERE w.wants_until = 'infinity'  -- those that are enabled, by their index
+                   AND m.place <= CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))
            UPDATE webhook_messages m SET attempts = m.attempts + 1, due_at = now() + $4::interval,
                first_tried_at = coalesce(m.first_tried_at, now())
            FROM due WHERE m.message_id = due.message_id
