@@ -10,7 +10,7 @@ import httpx
 import pytest
 from common.clock import utc_now
 from common.keys import KeyRing
-from common.store import broadcasts
+from common.store import broadcasts, events, webhook_messages
 from common.store.broadcasts import Targets
 from common.telegram.secrets import SigningVault
 
@@ -159,7 +159,7 @@ async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
         await cancelled(api, bots)
     path = f"/api/webhooks/{made['webhook_id']}:replay"
     an_hour = (utc_now() - timedelta(hours=1)).isoformat()
-    assert (await api.ask("POST", path, json={"since": an_hour})).json() == {"events": 2, "more_since": None}
+    assert (await api.ask("POST", path, json={"since": an_hour})).json() == {"events": 2, "more_after": None}
     assert (await api.ask("POST", path, json={"since": "2100-01-01T00:00:00Z"})).json()["events"] == 0
     own, _, foreign = [event["event_id"] for event in await api.rows("events")]
     one = await api.ask("POST", path, json={"event_id": f"evt_{own}"})
@@ -175,11 +175,32 @@ async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
 @pytest.mark.parametrize(
     "body",
     [{}, {"since": "2026-01-01T00:00:00Z", "event_id": "evt_1"}, {"since": "2026-01-01T00:00:00"}, {"event_id": "1"},
-     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}],
+     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}, {"after": "1"}, {"event_id": "evt_1", "after": "evt_1"},
+     {"since": "2026-01-01T00:00:00Z", "after": "evt_1"}],
 )  # fmt: skip
 async def test_a_replay_is_of_one_thing(api: Api, body: dict[str, Any]) -> None:
     made = (await make(api)).json()
     assert (await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", json=body)).status_code == 422
+
+
+async def test_a_replay_gets_past_any_number_of_events_of_one_moment(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_messages, "MOST", 4)
+    made = (await make(api, kinds=["delivery.failed"])).json()
+    async with api.db.transaction() as tx:  # one statement ends many
+        await events.tell(tx, [{"kind": "delivery.failed", "bot_ids": [1], "data": {"delivery_id": n}} for n in range(10)])
+        await tx.execute("DELETE FROM webhook_messages")
+    path, body = f"/api/webhooks/{made['webhook_id']}:replay", {"since": "2026-01-01T00:00:00Z"}
+    for count in (4, 4, 2):
+        answer = (await api.ask("POST", path, json=body)).json()
+        assert answer["events"] == count
+        body = {"after": answer["more_after"]}
+    assert answer["more_after"] is None
+    told = [row["event_ids"] for row in await api.rows("webhook_messages")]
+    assert told == [[row["event_id"]] for row in await api.rows("events")]
+    gone = await api.ask("POST", path, json={"after": "evt_999"})
+    assert (gone.status_code, gone.json()["code"]) == (422, "event_not_found")
 
 
 async def test_what_was_replayed_once_under_a_key_is_not_replayed_twice(api: Api) -> None:

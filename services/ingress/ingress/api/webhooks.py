@@ -113,19 +113,22 @@ async def test_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -
 
 @router.post("/{webhook_id}:replay", status_code=202, response_model=Replayed, operation_id="replay_webhook")
 async def replay_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId, body: Replay) -> Response:
-    """Tell events of the last 7 days once more, under the ids that they had: all since a moment, or one."""
+    """Tell events of the last 7 days once more, under the ids that they had: all since a moment, all after one of
+    them, or one.
+    """
 
     async def effect(tx: pool.Tx) -> Replayed:
         row = _enabled(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-        if body.since is not None:
-            count, more = await webhook_messages.replay_since(tx, webhook_id, body.since)
-        else:
+        moment = body.since or await webhook_messages.moment(tx, webhook_id, body.number)
+        if moment is None:
+            raise AppError("event_not_found", 422, "there is no such event that this webhook listens to")
+        if body.event_id is not None:
             count, more = await webhook_messages.replay_one(tx, webhook_id, body.number), None
-            if count == 0:
-                raise AppError("event_not_found", 422, "there is no such event that this webhook listens to")
+        else:
+            count, more = await webhook_messages.replay_since(tx, webhook_id, moment, after=body.number)
         asked = body.model_dump(mode="json", exclude_none=True)
         await _record(tx, caller, "webhook.replay", row, before=None, after=asked | {"events": count})
-        return Replayed(events=count, more_since=more)
+        return Replayed(events=count, more_after=f"evt_{more}" if more else None)
 
     return await one.run(caller, effect, body=body, status=202)
 
