@@ -166,7 +166,7 @@ async def change_webhook(
 
 @router.delete("/{webhook_id}", response_model=WebhookAnswer, operation_id="remove_webhook")
 async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -> Response:
-    """Remove a webhook with all that waits for it; a request that is under way ends."""
+    """Remove a webhook: what waits for it is not told any more; a request that is under way ends."""
 
     async def effect(tx: pool.Tx) -> WebhookAnswer:
         row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
