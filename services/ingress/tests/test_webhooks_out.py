@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +16,8 @@ from common.keys import KeyRing
 from common.store import broadcasts, events, webhook_messages
 from common.store.broadcasts import Targets
 from common.telegram.secrets import SigningVault
+from ingress.api import webhooks as routes
+from ingress.backend import Backend
 
 from .api import FIRST, SECOND, Api
 from .conftest import NEW_KEY
@@ -89,6 +94,21 @@ async def test_only_public_https_addresses_are_taken(api: Api, url: str) -> None
     assert changed.status_code == 422
     [row] = await api.rows("webhooks")
     assert row["url"] == BODY["url"]
+
+
+async def test_names_that_hang_hold_up_neither_the_database_nor_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hanging.wait(20))
+    monkeypatch.setattr(routes, "_PATIENCE", 0.5)
+    backend, loop = Backend(), asyncio.get_running_loop()
+    checks = [asyncio.create_task(routes._check_host(backend, f"https://n{n}.shop.com/")) for n in range(40)]
+    await asyncio.sleep(0)
+    try:
+        await asyncio.wait_for(loop.run_in_executor(None, int), 5)  # as asyncpg's look-up of its server
+        problems = await asyncio.wait_for(asyncio.gather(*checks, return_exceptions=True), 10)
+    finally:
+        hanging.set()
+    assert {getattr(problem, "code", problem) for problem in problems} == {"invalid_request"}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def make_webhook(caller: Writer, backend: Keys, body: NewWebhook) -> MadeW
     Idempotency-Key here.
     """
     bot_ids = _within(caller, body.bot_ids)
-    await _check_host(body.url)
+    await _check_host(backend, body.url)
     owner = f"key:{caller.owner}"
     async with backend.pool.transaction("make_webhook") as tx:
         own, everybody = await webhooks.count(tx, owner)
@@ -147,7 +147,7 @@ async def change_webhook(
     async with backend.pool.transaction("get_webhook") as tx:  # nobody's host is looked up for who may not change it
         _found(await webhooks.get(tx, webhook_id, caller.bot_ids))
     if body.url is not None:
-        await _check_host(body.url)
+        await _check_host(backend, body.url)
 
     async def effect(tx: pool.Tx) -> WebhookAnswer:
         row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
@@ -177,11 +177,11 @@ async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId)
     return await one.run(caller, effect)
 
 
-async def _check_host(url: str) -> None:
+async def _check_host(backend: Backend, url: str) -> None:
     """Now; and once more at each request, for names are given other addresses."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            await addresses.resolve_public(addresses.host_of(url))
+            await addresses.resolve_public(addresses.host_of(url), backend.names)
     except (OSError, TimeoutError):
         what = "has a host whose address can't be looked up now"
     except ValueError as error:
