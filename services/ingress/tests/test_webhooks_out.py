@@ -71,7 +71,20 @@ async def test_a_rotation_has_two_live_secrets_and_no_third(api: Api) -> None:
     assert (third.status_code, third.json()["code"]) == (409, "already_rotating")
     async with api.db.transaction() as tx:
         await tx.execute("UPDATE webhooks SET old_until = now() - interval '1 s'")
-    assert (await api.ask("POST", path, json={"overlap_seconds": 0})).status_code == 201
+    assert (await api.ask("POST", path, json={"overlap_seconds": 60})).status_code == 201
+
+
+async def test_without_an_overlap_a_rotation_ends_every_old_secret_at_once(api: Api) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}:rotate_secret"
+    await api.ask("POST", path, json={"overlap_seconds": 30 * 86400})
+    cut = await api.ask("POST", path, json={"overlap_seconds": 0})
+    assert (cut.status_code, cut.json()["old_until"]) == (201, None)
+    await cancelled(api)
+    async with api.db.transaction() as tx:
+        [claim] = await webhook_messages.claim(tx, {}, turns=4, hold=timedelta(seconds=30))
+    [alone] = claim.secrets
+    assert VAULT.open(made["webhook_id"], alone.secret, alone.key) == cut.json()["secret"]
 
 
 @pytest.mark.parametrize(

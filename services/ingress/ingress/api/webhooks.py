@@ -88,9 +88,11 @@ async def list_webhook_deliveries(
 async def rotate_webhook_secret(
     caller: Writer, tx: Tx, backend: Keys, webhook_id: WebhookId, body: SecretRotation
 ) -> MadeWebhook:
-    """Make a new secret, which is only in this answer. The one so far signs as well for a while."""
+    """Make a new secret, which is only in this answer. The one so far signs as well for a while, or with
+    `overlap_seconds` 0 no more, nor does one from before it.
+    """
     row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-    if row.old_until is not None:
+    if row.old_until is not None and body.overlap_seconds > 0:
         raise AppError("already_rotating", 409, "two secrets are live already", until=row.old_until.isoformat())
     secret, sealed = sealing.new_secret(backend.settings.webhook_keys.get_secret_value(), webhook_id)
     saved = await webhooks.rotate(tx, webhook_id, sealed, timedelta(seconds=body.overlap_seconds))
