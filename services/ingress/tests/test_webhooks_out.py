@@ -19,6 +19,7 @@ from common.telegram.secrets import SigningVault
 from ingress.api import webhooks as routes
 from ingress.backend import Backend
 
+from . import names
 from .api import FIRST, SECOND, Api
 from .conftest import NEW_KEY
 
@@ -243,6 +244,21 @@ async def test_what_was_replayed_once_under_a_key_is_not_replayed_twice(api: Api
     answers = [await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", **ask) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert len(await api.rows("webhook_messages")) == 2
+
+
+async def test_a_change_that_is_asked_again_is_answered_like_the_first(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}"
+    ask = {"json": {"url": "https://six.shop.com/in"}, "headers": {"Idempotency-Key": "k"}}
+    first = await api.ask("PATCH", path, **ask)
+    monkeypatch.setitem(names.ADDRESSES, "six.shop.com", [])  # its name server is away
+    second = await api.ask("PATCH", path, **ask)
+    await api.ask("DELETE", path)
+    third = await api.ask("PATCH", path, **ask)
+    assert [answer.status_code for answer in (first, second, third)] == [200] * 3
+    assert first.json() == second.json() == third.json()
 
 
 async def test_enabled_again_it_begins_anew(api: Api) -> None:

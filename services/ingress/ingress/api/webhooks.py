@@ -146,6 +146,9 @@ async def change_webhook(
     caller: Writer, one: Idempotent, backend: Keys, webhook_id: WebhookId, body: WebhookChanges
 ) -> Response:
     """Change a webhook. Enabled again, it also gets what was kept for it while Muster had it disabled."""
+    again = await one.before(caller, body=body)
+    if again is not None:
+        return again
     async with backend.pool.transaction("get_webhook") as tx:  # nobody's host is looked up for who may not change it
         _found(await webhooks.get(tx, webhook_id, caller.bot_ids))
     if body.url is not None:
