@@ -13,7 +13,7 @@ import httpx
 import pytest
 from common.clock import utc_now
 from common.keys import KeyRing
-from common.store import broadcasts, events, webhook_messages
+from common.store import broadcasts, events, webhook_messages, webhooks
 from common.store.broadcasts import Targets
 from common.telegram.secrets import SigningVault
 from ingress.api import webhooks as routes
@@ -272,6 +272,19 @@ async def test_enabled_again_it_begins_anew(api: Api) -> None:
     on = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json={"enabled": True})
     assert (on.json()["enabled"], on.json()["disabled_reason"], on.json()["failing_since"]) == (True, None, None)
     assert len(await api.rows("webhook_messages")) == 1
+
+
+@pytest.mark.parametrize(("change", "kept"), [({"kinds": BODY["kinds"]}, 1), ({"enabled": False}, 0)])
+async def test_what_muster_disabled_is_kept_for_until_somebody_disables_it(
+    api: Api, change: dict[str, Any], kept: int
+) -> None:
+    made = (await make(api)).json()
+    async with api.db.transaction() as tx:
+        assert await webhooks.disable(tx, made["webhook_id"], BODY["url"], "it failed for 3 days")
+    answer = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json=change)
+    assert (answer.json()["enabled"], bool(answer.json()["disabled_reason"])) == (False, bool(kept))
+    await cancelled(api)
+    assert len(await api.rows("webhook_messages")) == kept
 
 
 async def test_removed_nothing_is_told_to_it(api: Api) -> None:

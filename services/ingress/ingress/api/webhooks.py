@@ -161,7 +161,7 @@ async def change_webhook(
             webhook_id,
             url=row.url if body.url is None else body.url,
             kinds=row.kinds if body.kinds is None else sorted(set(body.kinds)),
-            enabled=row.enabled if body.enabled is None else body.enabled,
+            enabled=body.enabled,
         )
         await _record(tx, caller, "webhook.change", saved, before=_facts(row), after=_facts(saved))
         return _shown(saved)
