@@ -209,11 +209,24 @@ async def test_three_days_of_failures_disable_it(stage: Stage) -> None:
     stage.a.answers = [500]
     await stage.cancel()
     await stage.execute("UPDATE webhook_messages SET first_tried_at = now() - interval '3 days', attempts = 9")
-    await stage.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
+    await stage.execute("UPDATE webhooks SET failing_since = now() - interval '3 days', updated_at = 'epoch'")
     async with stage.hooks():
         await eventually(lambda: stage.settled("failed"))
     [webhook] = await stage.rows("webhooks")
     assert (webhook["enabled"], webhook["disabled_reason"]) == (False, "it failed for 3 days")
+
+
+async def test_enabled_again_what_it_failed_to_take_is_tried_as_if_for_the_first_time(stage: Stage) -> None:
+    webhook_id = await stage.register(stage.a)
+    stage.a.answers = [503, 204]
+    await stage.cancel()
+    await stage.execute("UPDATE webhook_messages SET first_tried_at = now() - interval '4 days', attempts = 7")
+    async with stage.db.transaction() as tx:
+        assert await webhooks.disable(tx, webhook_id, stage.a.url, "it failed for 3 days")
+        await webhooks.save(tx, webhook_id, url=stage.a.url, kinds=["broadcast.cancelled"], enabled=True)
+    async with stage.hooks():
+        [row] = await eventually(lambda: stage.settled("delivered"), within=12)  # after the first step
+    assert row["attempts"] == 2
 
 
 async def test_removed_while_its_failure_is_written_neither_waits_for_ever(
