@@ -95,3 +95,23 @@ faults-mix: ## all of it at random
 .PHONY: vercel
 vercel: ## the ingress built by Vercel's CLI and run by its runtime, offline (needs npm and Python 3.12)
 	@$(STACK) servers run -- $${MUSTER_VENV:-.venv}/bin/pytest -q -m vercel tests/vercel
+
+# IMAGE_BUILD, IMAGE_SAVE and IMAGE_LOAD say how (docs/images.md); Docker's commands where they are not set.
+IMAGE_TAG ?= dev
+
+.PHONY: images images-try
+images: ## the five images, measured, and loaded by IMAGE_LOAD (make images ARGS="dm --target dev")
+	@$(STACK) images --tag $(IMAGE_TAG) $(ARGS)
+
+images-try: ## each image run in the cluster of KUBECONFIG: user, read-only root, the entry point
+	@$(STACK) images-try --tag $(IMAGE_TAG) $(ARGS)
+
+.PHONY: compose-up compose-down compose-smoke
+compose-up: ## everything on a Docker engine, built and healthy (TRACING=1: with Jaeger)
+	@$(STACK) compose up $(if $(TRACING),--tracing)
+
+compose-down: ## stop what compose-up started; the data stays
+	@$(STACK) compose down
+
+compose-smoke: ## compose.yaml on free ports: a message answered, a broadcast sent, all gone again (ARGS=--no-build)
+	@$(STACK) compose smoke $(ARGS)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from stack import suite
+from stack import compose, helm, images, images_try, suite
 from stack.check import check_command
 from stack.down import down_command, logs_command, reset_command
 from stack.errors import StackError
@@ -31,6 +31,10 @@ def main(words: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     servers.add_parser(commands)
     suite.add_parser(commands)
+    compose.add_parser(commands)
+    images.add_parser(commands)
+    images_try.add_parser(commands)
+    helm.add_parser(commands)
     for name, act, text in VERBS:
         commands.add_parser(name, help=text).set_defaults(act=act)
     logs = commands.add_parser("logs", help="follow the logs")

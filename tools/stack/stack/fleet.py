@@ -13,6 +13,7 @@ from typing import Any, Final
 from stack import http, verbs
 from stack.errors import StackError
 from stack.system import System
+from stack.telegram import Simulator
 
 BOTS: Final = 3
 GROUPS: Final = 100  # of each bot
@@ -59,10 +60,28 @@ class Client:
             cursor = page["next_cursor"]
 
 
-def first_broadcast(system: System, state: Path, tell: Tell) -> Sent:
+@dataclass(frozen=True)
+class Stage:
+    """Where the fleet plays, however it was brought up."""
+
+    client: Client
+    simulator: Simulator
+    first_bot: int  # registered already
+    state: Path  # what the demo remembers
+
+    @classmethod
+    def of(cls, system: System, state: Path) -> Stage:
+        """On the processes of this machine."""
+        if system.simulator is None:
+            raise StackError("only a simulated Telegram can be given groups")
+        client = Client(system.ingress, api_key(system, state))
+        return cls(client, system.simulator, int(system.bot["id"]), state)
+
+
+def first_broadcast(stage: Stage, tell: Tell) -> Sent:
     """Bots and groups as they come in earnest, then one message to each group; StackError unless all have it."""
-    client = Client(system.ingress, api_key(system, state))
-    chats = {chat for number in range(BOTS) for chat in _bot_with_groups(system, state, client, number)}
+    client = stage.client
+    chats = {chat for number in range(BOTS) for chat in _bot_with_groups(stage, number)}
     group_ids = _registered(client, chats, tell)
     begun = time.monotonic()
     targets, message = {"group_ids": group_ids}, {"type": "text", "text": TEXT, "parse_mode": "HTML"}
@@ -86,18 +105,16 @@ def api_key(system: System, state: Path) -> str:
     return key
 
 
-def _bot_with_groups(system: System, state: Path, client: Client, number: int) -> list[int]:
-    """The first bot is there already; somebody adds each to its groups, in the same order each time: the chats' ids."""
-    if system.simulator is None:
-        raise StackError("only a simulated Telegram can be given groups")
-    bot_id = int(system.bot["id"])
+def _bot_with_groups(stage: Stage, number: int) -> list[int]:
+    """Somebody adds each bot to its groups, in the same order each time: the chats' ids."""
+    bot_id = stage.first_bot
     if number:
-        made = system.simulator.bot(state / f"bot-{number + 1}.json")
-        client.ask("POST", "/bots", {"token": made["token"], "webhook": True})
+        made = stage.simulator.bot(stage.state / f"bot-{number + 1}.json")
+        stage.client.ask("POST", "/bots", {"token": made["token"], "webhook": True})
         bot_id = int(made["id"])
     members = [{"id": bot_id, "status": "administrator"}]
     asked = {"count": GROUPS, "title": f"Group {chr(ord('A') + number)}", "bots": members}
-    made = http.call("POST", f"{system.simulator.url}/admin/chats", asked)
+    made = http.call("POST", f"{stage.simulator.url}/admin/chats", asked)
     return [int(chat["id"]) for chat in made["chats"]]
 
 

@@ -59,6 +59,7 @@ def locks(root: Path) -> list[Lock]:
     return [
         Lock("dev", resolved(everything, own)),
         Lock("build", resolved([*builds, *installer], own)),
+        Lock("reload", sorted(tools.groups["reload"])),
         *(Lock(name, resolved([distribution], own)) for name, distribution in IMAGES.items()),
     ]
 

@@ -8,7 +8,7 @@ import sys
 from stack.console import Console
 from stack.demo import first_message
 from stack.errors import StackError
-from stack.fleet import BOTS, GROUPS, first_broadcast
+from stack.fleet import BOTS, GROUPS, Stage, first_broadcast
 from stack.servers import Wish, temporary_state
 from stack.signals import EndRequested, ends_raise
 from stack.system import running
@@ -35,7 +35,7 @@ def smoke(console: Console) -> str:
         with running(state, keeper, Wish.from_environment(), console) as system:
             line = first_message(system).line
             with console.step(f"{BOTS} bots with {GROUPS} groups each, and a broadcast to all of them") as step:
-                line = f"{line}; {first_broadcast(system, state, step.note).line}"
+                line = f"{line}; {first_broadcast(Stage.of(system, state), step.note).line}"
         children = [child.identity for child in keeper.children]
     left = [str(who.pid) for who in children if who.alive()]
     if left or state.exists():

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from stack.console import Console
 from stack.demo import answered, first_message
 from stack.errors import StackError
-from stack.fleet import BOTS, GROUPS, KEY, first_broadcast
+from stack.fleet import BOTS, GROUPS, KEY, Stage, first_broadcast
 from stack.holder import AlreadyRunningError, hold
 from stack.keeper import Keeper, sweep
 from stack.logs import Follower, rotate, tails
@@ -75,7 +75,7 @@ def _show(console: Console, state: Path, system: System, begun: float) -> None:
         console.say("", f"Ada wrote /start, @{system.bot['username']} answered:", *answer, "")
         console.say(*waterfall(first.trace, console.style), "")
         with console.step(f"{BOTS} bots with {GROUPS} groups each, and a broadcast to all of them") as step:
-            sent = first_broadcast(system, state, step.note)
+            sent = first_broadcast(Stage.of(system, state), step.note)
             step.note(sent.line.partition(": ")[2])
     console.say("", f"up in {time.monotonic() - begun:.1f} s", "", *_lines(table), "", *next_steps(system, state), "")
 
