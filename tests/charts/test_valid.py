@@ -17,6 +17,9 @@ from matrix import DEVINFRA, MUSTER, SUPPORTED, devinfra, muster
 from rendering import CHARTS, NAMESPACE, Object, RefusedError, of_kind, render
 from stack.helm import helm
 
+# One Python is enough for what Helm renders; the first test on a machine fetches Helm.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
 CRDS = Path(__file__).parent / "crds"
 EVERYTHING = [("muster", name) for name in MUSTER] + [("muster-devinfra", name) for name in DEVINFRA]
 

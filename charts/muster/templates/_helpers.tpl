@@ -1,7 +1,7 @@
 {{/* Facts of the services that no value may change. `port` and `grace` name the setting that holds the number. */}}
 {{- define "muster.facts" -}}
 ingress: {secrets: [databaseUrl, amqpUrl, webhookKeys, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: port, portName: http, metrics: metricsPort, grace: shutdownGrace}
-tgms: {secrets: [databaseUrl, amqpUrl], shared: [logLevel], telegram: false, port: healthPort, portName: metrics, metrics: "", grace: grace}
+tgms: {secrets: [databaseUrl, amqpUrl, webhookKeys], shared: [logLevel], telegram: false, webhooks: true, port: healthPort, portName: metrics, metrics: "", grace: grace}
 sender: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: healthPort, portName: metrics, metrics: "", grace: grace, queue: group_message_queue}
 dm: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: healthPort, portName: metrics, metrics: "", grace: grace, queue: dm_queue}
 {{- end }}
@@ -151,10 +151,12 @@ capabilities: {drop: [ALL]}
 
 {{- define "muster.volumes" -}}
 - name: tmp
-  emptyDir: {sizeLimit: 64Mi}
+  emptyDir: {sizeLimit: {{ .tmp | default "64Mi" }}}
+{{- with .root }}
 {{- if .Values.secrets.caBundle.key }}
 - name: ca
   secret: {secretName: {{ .Values.secrets.caBundle.name | default .Values.secrets.existingSecret }}}
+{{- end }}
 {{- end }}
 {{- end }}
 
