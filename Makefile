@@ -115,3 +115,7 @@ compose-down: ## stop what compose-up started; the data stays
 
 compose-smoke: ## compose.yaml on free ports: a message answered, a broadcast sent, all gone again (ARGS=--no-build)
 	@$(STACK) compose smoke $(ARGS)
+
+.PHONY: dashboards
+dashboards: ## Grafana's dashboards written anew from tools/dashboards
+	@$(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m dashboards

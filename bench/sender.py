@@ -114,7 +114,14 @@ async def _slotted(fleet: Broadcasters, bot_id: BotId) -> int:
         now = min(candidate.due_at for candidate in found)
         times = await deliveries.assign(tx, [(candidate, now) for candidate in found])
     jobs = [
-        SendFinalMessage(delivery_id=c.delivery_id, group_id=c.group_id, bot_id=bot_id, slot=1, slot_at=at)
+        SendFinalMessage(
+            delivery_id=c.delivery_id,
+            group_id=c.group_id,
+            bot_id=bot_id,
+            slot=1,
+            slot_at=at,
+            broadcast_id=number,  # as the brain does: without it the sender asks the database for each job
+        )
         for c, at in zip(found, times, strict=True)
     ]
     for first in range(0, len(jobs), 500):

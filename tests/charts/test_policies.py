@@ -365,3 +365,18 @@ def test_uploads_have_room_in_the_door() -> None:
     }
     # Starlette keeps a body of up to 50 MiB in a file: a pod that outgrows its limit is evicted.
     assert sizes == {"ingress": "1Gi", "tgms": "64Mi", "sender": "64Mi", "dm": "64Mi"}
+
+
+def test_keda_follows_a_component_to_its_own_broker_user() -> None:
+    objects = render("muster", values={"components": {"dm": {"secrets": {"amqpUrl": {"name": "voice", "key": "url"}}}}})
+    hosts = {
+        name: each["spec"]["secretTargetRef"][0] for name, each in of_kind(objects, "TriggerAuthentication").items()
+    }
+    assert hosts == {
+        "muster-dm": {"parameter": "host", "name": "voice", "key": "url"},
+        "muster-sender": {"parameter": "host", "name": "muster", "key": "AMQP_URL"},
+    }
+
+
+def test_a_large_number_stays_one() -> None:
+    assert environment(component(muster("all on"), "ingress"))["MUSTER_MEDIA_QUOTA"] == "2000000"

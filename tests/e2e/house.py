@@ -61,6 +61,7 @@ class House:
     logs: Path
     bot: dict[str, Any]
     instances: dict[str, Instance]
+    ingress_metrics: int  # the port on which Prometheus, and nobody else, asks the ingress
 
     @property
     def ingress(self) -> str:
@@ -174,7 +175,7 @@ def opened(folder: Path) -> Iterator[House]:
 
 
 def _build(folder: Path, keeper: Keeper, collector: OtlpCollector) -> House:
-    ports = dict(zip((*SERVICES, "telegram"), free_ports(len(SERVICES) + 1), strict=True))
+    ports = dict(zip((*SERVICES, "telegram", "metrics"), free_ports(len(SERVICES) + 2), strict=True))
     logs, secrets = folder / "logs", Secrets.of(folder)
     with ThreadPoolExecutor() as pool:
         simulated = pool.submit(start_simulator, keeper, logs, ports["telegram"])
@@ -188,9 +189,10 @@ def _build(folder: Path, keeper: Keeper, collector: OtlpCollector) -> House:
         verbs.add_bot(environment, logs / "verbs.log", token=bot["token"], webhook=public_url + PATH)
         declared.result()
     services = Services(keeper, environment, logs)
-    instances = {name: services.start(name, port=ports[name]) for name in SERVICES}
+    extra = {"MUSTER_METRICS_PORT": str(ports["metrics"])}  # read by the ingress alone
+    instances = {name: services.start(name, port=ports[name], extra=extra) for name in SERVICES}
     services.wait_ready()
-    return House(servers, services, simulator, collector, secrets, logs, bot, instances)
+    return House(servers, services, simulator, collector, secrets, logs, bot, instances, ports["metrics"])
 
 
 def _environment(servers: Servers, simulator: Simulator, secrets: Secrets, collector: OtlpCollector) -> dict[str, str]:

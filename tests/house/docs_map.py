@@ -24,6 +24,7 @@ PACKAGES = (
     ("tools/cli/muster_cli", "muster_cli", "the operators' command line"),
     ("tools/telegram/telegram_sim", "telegram_sim", "the simulated Telegram"),
     ("tools/stack/stack", "stack", "make up, make test and the servers under them"),
+    ("tools/dashboards/dashboards", "dashboards", "Grafana's dashboards as code"),
     ("tools/faults/faults", "faults", "the fault battery"),
     ("bench", "bench", "the benches"),
 )

@@ -10,6 +10,8 @@ from aiohttp import web
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from common.telemetry import metrics
+
 Check = Callable[[], Awaitable[None]]
 _BEAT = 1.0  # seconds
 _PATIENCE = 2.0  # seconds for one check
@@ -50,6 +52,7 @@ class Health:
         while True:
             self._last_beat = time.monotonic()
             await asyncio.sleep(_BEAT)
+            metrics.LOOP_LAG_SECONDS.observe(max(0.0, time.monotonic() - self._last_beat - _BEAT))
 
     async def _livez(self, _: web.Request) -> web.Response:
         stalled = time.monotonic() - self._last_beat > _STALLED

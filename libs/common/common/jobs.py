@@ -29,6 +29,7 @@ class UpdateJob(Job):
 
     bot_id: BotId
     update_id: UpdateId
+    received_ms: int = 0  # when it arrived at the webhook; an older ingress does not say
     update: dict[str, Any]
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from common import heap
@@ -100,6 +101,7 @@ async def worker(name: str, settings: WorkerSettings) -> AsyncIterator[Worker]:
         health = Health({"database": pool.ping, "broker": this.consuming})
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
+        metrics.BUILD.labels(name, version(f"muster-{name}")).set(1)
         heap.settle()
         _log.info("started", extra={"health_port": health.port, "tracing": telemetry.on})
         yield this

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -78,6 +79,20 @@ async def test_metrics_are_prometheus_text(http: aiohttp.ClientSession) -> None:
     status, text = await ask(http, health, "/metrics")
     assert status == 200
     assert "# TYPE muster_jobs_handled_total counter" in text
+    await health.stop()
+
+
+async def test_a_loop_that_was_held_up_says_for_how_long(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healths, "_BEAT", 0.01)
+    health = await started({})
+    await asyncio.sleep(0.02)
+    time.sleep(0.2)  # noqa: ASYNC251 (this is what is measured)
+    await asyncio.sleep(0.02)
+    _, text = await ask(http, health, "/metrics")
+    lag = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("muster_loop_lag_seconds_sum"))
+    assert lag > 0.15
     await health.stop()
 
 

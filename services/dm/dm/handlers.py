@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from common.registry import BotRegistry
 from common.store import dialogues, inbox, outbox, replies, slots, users
 from common.store.pool import Pool, Tx
 from common.telegram.limits import counts
+from common.telemetry import metrics
 from pydantic import ValidationError
 
 from dm.calls import to_replies
@@ -47,7 +49,8 @@ class PrivateUpdates:
         async with self._pool.transaction("private update") as tx:
             first = await outbox.first(tx, job.order)
             if first is not None and first < job.update_id:
-                return await self._step_back(tx, job)
+                await self._step_back(tx, job)
+                return
             if await inbox.mark(tx, job.bot_id, job.update_id):
                 pending = await self._decide(tx, job, update)
                 await replies.add(tx, pending, job.message_id)
@@ -56,7 +59,9 @@ class PrivateUpdates:
             if first is not None:
                 await outbox.handled(tx, job.order)
             turns = await slots.take(tx, job.bot_id, sum(counts(reply.method) for reply in pending), job.message_id)
-        return await self._speaker.say(pending, turns)
+        await self._speaker.say(pending, turns)
+        if pending and job.received_ms:
+            metrics.REPLY_SECONDS.observe(max(0.0, time.time() - job.received_ms / 1000))
 
     async def _unsaid(self, tx: Tx, job: ProcessPrivateMessage) -> list[Reply]:
         pending = await replies.claim(tx, job.bot_id, job.update_id, job.message_id)

@@ -42,6 +42,7 @@ _SHORT_FLOOD = 5.0  # seconds for one reply; the same for what Telegram asks for
 _NEW_TOKEN = timedelta(seconds=1)
 _SETTLE_AGAIN = 0.5  # seconds
 _MAX_TRANSIENT = 8  # attempts answered 5xx (telegram.md, table E)
+_REPLIES = {state: metrics.REPLIES.labels(state) for state in ("sent", "failed", "unknown")}
 _log = logging.getLogger(__name__)
 
 
@@ -165,7 +166,7 @@ class Speaker:
         reason: str | None = None,
     ) -> None:
         """Until it is written: handled again, a reply that was said would be said twice."""
-        metrics.REPLIES.labels(state).inc()
+        _REPLIES[state].inc()
         while True:
             try:
                 async with self._pool.transaction("settle reply") as tx:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import uvicorn
 from common.errors import ConfigurationError
+from common.telemetry import metrics
+from prometheus_client import start_http_server
 
 from ingress.backend import Backend
 from ingress.settings import ServerSettings
@@ -16,6 +20,8 @@ def main() -> None:
         settings = ServerSettings.load()
     except ConfigurationError as error:
         raise SystemExit(f"muster: {error}") from None
+    if settings.metrics_port is not None:
+        _serve_metrics(settings.host, settings.metrics_port)
     uvicorn.run(
         "ingress.main:app",
         host=settings.host,
@@ -28,6 +34,15 @@ def main() -> None:
         timeout_keep_alive=75,  # above Telegram's idle time of 60 s, so that it never meets a closing connection
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
+
+
+def _serve_metrics(host: str, port: int) -> None:
+    """On a thread of its own, which ends with the process."""
+    metrics.BUILD.labels("ingress", version("muster-ingress")).set(1)
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise SystemExit(f"muster: MUSTER_METRICS_PORT {port} can't be used: {error.strerror}") from None
 
 
 if __name__ == "__main__":

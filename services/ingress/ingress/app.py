@@ -19,6 +19,7 @@ from ingress.flush import FlushTraces
 from ingress.openapi import describe
 from ingress.problems import Surprises
 from ingress.tracing import TraceIds
+from ingress.traffic import Requests
 
 MAX_BODY = 256 * 1024  # bytes, for everything but the webhook and uploads
 _DESCRIPTION = "Runs fleets of Telegram groups: broadcasts, groups, bots and keys; Telegram's webhooks arrive here too."
@@ -62,7 +63,8 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     app.state.backend = backend
     problems.install(app)
     app.add_middleware(Surprises)
-    app.add_middleware(TraceIds)  # the last added is the outermost
+    app.add_middleware(TraceIds)
+    app.add_middleware(Requests)  # the last added is the outermost
     for resource in (messages, media, broadcasts, revisions, schedules, webhooks, groups, bots, keys, trail, health):
         app.include_router(resource.router)
     describe(app)

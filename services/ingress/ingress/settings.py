@@ -25,4 +25,6 @@ class ServerSettings(Settings):
 
     host: str = "0.0.0.0"  # noqa: S104 (a container's port is its interface)
     port: int = Field(default=8080, ge=0, le=65535)
+    # None: nothing is served. A port of its own, for the other one is Telegram's and everybody's.
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     shutdown_grace: int = Field(default=20, ge=1)  # seconds for requests in flight after SIGTERM

@@ -15,6 +15,7 @@ from common.envelope import Envelope
 from common.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable, Unroutable
 from common.ids import BotId, update_job_id
 from common.store import outbox, quarantine
+from common.telemetry import metrics
 from common.telemetry.redact import describe
 from common.telemetry.spans import CurrentSpan
 from opentelemetry import trace
@@ -22,6 +23,7 @@ from opentelemetry.context import Context
 from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
+from ingress import traffic
 from ingress.backend import Backend
 from ingress.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from ingress.routing import Ignored, Route, Unreadable, route
@@ -32,6 +34,9 @@ _SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 _BROKER_REST = 1.0  # seconds after a failure in which jobs go straight to the outbox: each would wait for the time box
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("muster.ingress")
+_UPDATES = {
+    outcome: metrics.UPDATES.labels(outcome) for outcome in ("published", "outbox", "ignored", "quarantined", "refused")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Webhook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application for this one path."""
         # Under an empty context: strangers' trace headers are not believed.
+        started = time.perf_counter()
         with CurrentSpan(_tracer, f"POST {PATH}", trace.SpanKind.SERVER, parent=Context()) as span:
             try:
                 answer = await self._answer(scope, receive)
@@ -69,6 +75,7 @@ class Webhook:
                     {"http.request.method": "POST", "http.route": PATH, "http.response.status_code": answer.status}
                 )
             await _reply(send, answer, span)
+        traffic.count(scope["method"], PATH, answer.status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
@@ -98,6 +105,7 @@ class Webhook:
                 return await self._quarantine(bot_id, body, reason)
             case Ignored(reason=reason):
                 _log.debug("update ignored", extra={"bot_id": bot_id, "reason": reason})
+                _UPDATES["ignored"].inc()
                 return _DONE
             case Route() as found:
                 return await self._hand_on(bot_id, found, body)
@@ -111,6 +119,7 @@ class Webhook:
                 self._broker_rests_until = time.monotonic() + _BROKER_REST
                 _log.warning("broker away, job goes to the outbox", extra={"bot_id": bot_id, "error": describe(error)})
             else:
+                _UPDATES["published"].inc()
                 return _DONE
         return await self._keep(message, found, bot_id)
 
@@ -122,7 +131,9 @@ class Webhook:
                 await outbox.add(tx, traced, order=order)
         except StoreUnavailable as error:
             _log.error("neither broker nor database", extra={"bot_id": bot_id, "error": describe(error)})
+            _UPDATES["refused"].inc()
             return _COME_BACK
+        _UPDATES["outbox"].inc()
         return _DONE
 
     async def _quarantine(self, bot_id: BotId, body: bytes, reason: str) -> Answer:
@@ -131,17 +142,20 @@ class Webhook:
             async with self._backend.pool.transaction("quarantine") as tx:
                 await quarantine.keep(tx, bot_id, body, reason)
         except StoreUnavailable:
+            _UPDATES["refused"].inc()
             return _COME_BACK
+        _UPDATES["quarantined"].inc()
         return _DONE
 
 
 def _job(bot_id: BotId, found: Route, body: bytes) -> bytes:
     """The job around the update's own bytes: nothing is lost or changed by a second encoding."""
     user = b"" if found.user_id is None else b'"user_id":%d,' % found.user_id
-    return b'{"kind":"%s","bot_id":%d,"update_id":%d,%s"update":%s}' % (
+    return b'{"kind":"%s","bot_id":%d,"update_id":%d,"received_ms":%d,%s"update":%s}' % (
         found.kind.encode(),
         bot_id,
         found.update_id,
+        time.time() * 1000,
         user,
         body,
     )

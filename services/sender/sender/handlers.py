@@ -16,6 +16,7 @@ from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
+from common.telemetry import metrics
 from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
@@ -114,6 +115,7 @@ class Deliveries:
         progress = Progress(begun.parts_done, len(parts))
         method, params = parts[progress.part]
         await self._clock.sleep_until(job.slot_at)
+        metrics.SEND_LATENESS_SECONDS.observe(max(0.0, (self._clock.now() - job.slot_at).total_seconds()))
         started, failure, result = time.monotonic(), None, None
         try:
             result = await self._call(access, method, with_files(method, params, supply.files), supply)

@@ -40,7 +40,8 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
         self._clock = clock
         self.owner = owner
         self._intents = Batch(self._begin, gather=_GATHER)
-        self._outcomes = Batch(self._settle, gather=_GATHER)
+        # One at a time, and so the larger: nobody waits for an outcome as a call waits for its intent.
+        self._outcomes = Batch(self._settle, gather=_GATHER, at_once=1)
         self._unused = Batch(self._give_back, gather=_GATHER)
         self._withdrawals = Batch(self._withdraw, gather=_GATHER)
         self._hands = Counter[Key]()  # copies of each job in this process

@@ -15,9 +15,15 @@ from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Tx
 from common.store.slots import Used
+from common.telemetry import metrics
 
 from sender.journal import Journal, Key
 from sender.rules.outcomes import Decision, Progress, onward
+
+_SENDS = {
+    state: metrics.SENDS.labels(outcome)
+    for state, outcome in {"sent": "sent", "pending": "again", "failed": "failed", "unknown": "unknown"}.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class Ended:
 
 class Ledger(Journal[SendFinalMessage, Begun, Ended]):
     """The rows are deliveries."""
+
+    async def settle(self, job: SendFinalMessage, ended: Ended) -> None:
+        """Counted once it is written."""
+        await super().settle(job, ended)
+        _SENDS[ended.decision.state].inc()
 
     async def put_off(self, job: SendFinalMessage, delay: timedelta) -> None:
         """Nothing was begun: the delivery waits for another slot, and this one is free."""

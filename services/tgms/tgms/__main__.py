@@ -12,6 +12,7 @@ from common.queues import TGMS_QUEUE
 from common.telegram.secrets import SigningVault
 
 from tgms import burials, housekeeping
+from tgms.census import CensusTaker
 from tgms.handlers import Updates
 from tgms.hooks import Hooks
 from tgms.leader import Leader
@@ -41,6 +42,7 @@ async def main() -> None:
             loops.create_task(Revisions(worker.pool, leader).run(worker.stop), name="revisions")
             loops.create_task(Schedules(worker.pool, leader).run(worker.stop), name="schedules")
             loops.create_task(Hooks(worker.pool, leader, vault, outbound).run(worker.stop), name="hooks")
+            loops.create_task(CensusTaker(worker.pool, leader).run(worker.stop), name="census")
             loops.create_task(burials.run(worker), name="burials")
             loops.create_task(
                 housekeeping.run(worker.stop, worker.pool, leader, keep=timedelta(days=settings.inbox_days)),

@@ -14,6 +14,7 @@ from common.store.pool import Pool
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import timed
 
 _INTERVAL = 60.0  # seconds
 _LOOK = 1.0  # seconds between looks of one who does not lead: a wait for the lease would not see the stop
@@ -35,26 +36,30 @@ async def run(stop: asyncio.Event, pool: Pool, leader: Leader, *, keep: timedelt
             await asyncio.wait_for(stop.wait(), _INTERVAL if leads else _LOOK)
 
 
+async def _prune_some(pool: Pool, leader: Leader, keep: timedelta) -> dict[str, int]:
+    """One round; empty where it found nothing."""
+    async with pool.transaction("housekeeping") as tx:
+        await leader.fence(tx)
+        done = {
+            "inbox": await inbox.prune(tx, keep),
+            "replies": await replies.prune(tx, keep),
+            "results": await idempotency.prune(tx, _RESULTS),
+            "events": await events.prune(tx, _EVENTS),
+            "quarantine": await quarantine.prune(tx, _QUARANTINE),
+            "media": await media.prune(tx),
+            "file_ids": await media_files.prune(tx, _FILE_IDS),
+            "revived": await outbox.revive(tx, _LOST_AFTER),
+        }
+    return {what: n for what, n in done.items() if n}
+
+
 async def _prune(pool: Pool, leader: Leader, keep: timedelta) -> None:
     """In rounds, each a transaction, until one finds nothing more: a minute may bring more than a round takes out."""
     total = Counter[str]()
     try:
-        while True:
-            async with pool.transaction("housekeeping") as tx:
-                await leader.fence(tx)
-                done = {
-                    "inbox": await inbox.prune(tx, keep),
-                    "replies": await replies.prune(tx, keep),
-                    "results": await idempotency.prune(tx, _RESULTS),
-                    "events": await events.prune(tx, _EVENTS),
-                    "quarantine": await quarantine.prune(tx, _QUARANTINE),
-                    "media": await media.prune(tx),
-                    "file_ids": await media_files.prune(tx, _FILE_IDS),
-                    "revived": await outbox.revive(tx, _LOST_AFTER),
-                }
-            total.update(done)
-            if not any(done.values()):
-                break
+        with timed("housekeeping"):
+            while done := await _prune_some(pool, leader, keep):
+                total.update(done)
     except (StoreUnavailable, LeaseLost) as error:
         _log.warning("housekeeping waits", extra={"error": describe(error)})
     if total.total():

@@ -47,6 +47,11 @@ class Leader:
             await asyncio.wait_for(self._elected.wait(), timeout)
         return self._acting()
 
+    @property
+    def epoch(self) -> Epoch | None:
+        """None where another process leads."""
+        return self._epoch if self._acting() else None
+
     async def fence(self, tx: Tx) -> None:
         """In every transaction that changes something: LeaseLost unless the lease is still ours."""
         if self._epoch is None or not self._acting():
@@ -75,6 +80,8 @@ class Leader:
             )
         self._epoch = epoch
         metrics.LEADER.set(epoch is not None)
+        if epoch is None:
+            metrics.FLEET.forget()
         (self._elected.clear if epoch is None else self._elected.set)()
 
     async def _release(self) -> None:

@@ -23,6 +23,7 @@ from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import timed
 from tgms.rules.assign import assign
 
 TICK = 0.05  # seconds
@@ -52,10 +53,11 @@ class Pacer:
 
     async def _tick(self) -> None:
         try:
-            jobs = await self._hand_out()
-            await asyncio.gather(
-                *(self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=_job_id(job)) for job in jobs)
-            )
+            with timed("pacer"):
+                jobs = await self._hand_out()
+                await asyncio.gather(
+                    *(self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=_job_id(job)) for job in jobs)
+                )
         except (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost) as error:
             _log.warning("pacer waits", extra={"error": describe(error)})
 

@@ -15,6 +15,7 @@ from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.store import broadcasts, reaping
 from common.store.pool import Pool
+from common.telemetry import metrics
 
 from tgms.leader import Leader
 from tgms.rounds import rounds
@@ -56,5 +57,7 @@ class Reaper:
         for broadcast_id in unplanned:
             job = PlanBroadcast(broadcast_id=broadcast_id)
             await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
+        for what, count in counts.items():
+            metrics.REAPED.labels(what).inc(count)
         if any(counts.values()) or done:
             _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})

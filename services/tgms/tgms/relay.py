@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 
 from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
@@ -16,9 +15,9 @@ from common.telemetry import metrics
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
+from tgms.rounds import timed
 
 BATCH = 200  # rows a transaction
-_MEASURE = 1.0  # seconds between two counts of the backlog: with many rows one costs more than publishing a batch
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +29,6 @@ class Relay:
         self._publisher = publisher
         self._leader = leader
         self._interval = interval
-        self._measured = -_MEASURE
         self._waits = False  # told once an outage
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -44,10 +42,11 @@ class Relay:
     async def _tick(self) -> int:
         """No transaction is open while the broker is asked: its lock on the lease would keep it from being renewed."""
         try:
-            rows = await self._due()
-            published = await self._publish(rows) if rows else []
-            if published:
-                await self._done(published)
+            with timed("relay"):
+                rows = await self._due()
+                published = await self._publish(rows) if rows else []
+                if published:
+                    await self._done(published)
         except (StoreUnavailable, LeaseLost) as error:
             if not self._waits:
                 _log.warning("relay waits", extra={"error": describe(error)})
@@ -60,11 +59,6 @@ class Relay:
     async def _due(self) -> list[Waiting]:
         async with self._pool.transaction("outbox due") as tx:
             await self._leader.fence(tx)
-            if time.monotonic() - self._measured > _MEASURE:
-                self._measured = time.monotonic()
-                backlog = await outbox.backlog(tx)
-                metrics.OUTBOX_PENDING.set(backlog.pending)
-                metrics.OUTBOX_AGE_SECONDS.set(backlog.oldest.total_seconds())
             return await outbox.due(tx, BATCH)
 
     async def _done(self, published: list[Waiting]) -> None:

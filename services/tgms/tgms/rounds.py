@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
+from common.telemetry import metrics
 from common.telemetry.redact import describe
 
 from tgms.leader import Leader
@@ -24,7 +26,8 @@ async def rounds(
     while not stop.is_set():
         if await leader.elected(interval):
             try:
-                await work()
+                with timed(name):
+                    await work()
             except _TROUBLES as error:
                 if not waits:
                     _log.warning("%s waits", name, extra={"error": describe(error)})
@@ -33,3 +36,16 @@ async def rounds(
                 waits = False
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), interval)
+
+
+@contextlib.contextmanager
+def timed(loop: str) -> Iterator[None]:
+    """One round: how long it took where it went well, and when the last one did."""
+    started = time.perf_counter()
+    try:
+        yield
+    except Exception:
+        metrics.TICK_FAILURES.labels(loop).inc()
+        raise
+    metrics.TICK_SECONDS.labels(loop).observe(time.perf_counter() - started)
+    metrics.LAST_TICK.labels(loop).set_to_current_time()

@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Generic, Protocol, assert_never
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from opentelemetry import trace
 from pydantic import ValidationError
 
-from common.bus import tracing
+from common.bus import tracing, wire
 from common.bus.delivery import Delivery
 from common.bus.ordered import OrderedTasks
 from common.bus.publisher import Publisher
-from common.bus.session import STEP, losses_named, session
 from common.bus.settlement import Bury, Climb, HoldOn, Park, settle
+from common.bus.subscription import Message, Subscription
 from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Reject
 from common.queues import JobT, Queue
 from common.telemetry import metrics
+from common.telemetry.children import child
 from common.telemetry.redact import describe
 from common.telemetry.spans import CurrentSpan
 
@@ -71,7 +71,7 @@ class Consumer(Generic[JobT]):
         store: Store,
         limits: Limits,
     ) -> None:
-        self._url = url
+        self._address = wire.parse_address(url)
         self._queue = queue
         self._handler = handler
         self._publisher = publisher
@@ -88,8 +88,7 @@ class Consumer(Generic[JobT]):
         failures = 0
         while not stop.is_set():
             try:
-                with losses_named():
-                    await self._session(stop)
+                await self._session(stop)
             except BrokerUnavailable as error:
                 failures = 0 if self.connected else failures
                 _log.warning(
@@ -103,20 +102,20 @@ class Consumer(Generic[JobT]):
         await self._drain()
 
     async def _session(self, stop: asyncio.Event) -> None:
-        async with session(self._url, prefetch=self._limits.prefetch) as now:
-            async with asyncio.timeout(STEP):
-                queue = await now.channel.get_queue(self._queue.name, ensure=True)
-                tag = await queue.consume(self._take, no_ack=False)
-            self.connected = True
-            watch = asyncio.create_task(self._watch(now.connection, now.lost))
-            try:
-                await first(stop, now.lost)
-            finally:
-                watch.cancel()
+        now = Subscription(self._address, self._queue.name, self._take, prefetch=self._limits.prefetch)
+        await now.begin()
+        self.connected = True
+        watch = asyncio.create_task(self._watch(now))
+        try:
+            await first(stop, now.lost)
             if now.lost.is_set():
                 raise BrokerUnavailable("it ended the connection")
-            await quietly(queue.cancel(tag, timeout=STEP))
+            with contextlib.suppress(BrokerUnavailable):
+                await now.end()
             await self._drain()  # while what is done can still be acknowledged
+        finally:
+            watch.cancel()
+            await now.close()
 
     async def _drain(self) -> None:
         self._stopping.set()
@@ -126,7 +125,7 @@ class Consumer(Generic[JobT]):
         if left:
             _log.warning("stopped with jobs unfinished", extra={"queue": self._queue.name, "jobs": left})
 
-    async def _watch(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+    async def _watch(self, now: Subscription) -> None:
         """Ready messages, a free prefetch and nothing taken twice in a row: this consumer hangs, so begin anew
         (reliability A7).
         """
@@ -135,31 +134,20 @@ class Consumer(Generic[JobT]):
             await asyncio.sleep(_WATCH)
             idle = seen == self._taken and len(self._tasks) < self._limits.prefetch
             seen = self._taken
-            suspicious = suspicious + 1 if idle and await self._ready(connection) else 0
+            suspicious = suspicious + 1 if idle and await _ready(now) else 0
             if suspicious >= 2:
                 _log.error("consumer hangs, connecting anew", extra={"queue": self._queue.name})
-                lost.set()
+                now.abort("it hangs")
                 return
 
-    async def _ready(self, connection: AbstractConnection) -> int:
-        try:
-            with losses_named():
-                async with asyncio.timeout(STEP):
-                    channel = await connection.channel()
-                    declared = await channel.declare_queue(self._queue.name, passive=True)
-                    await channel.close()
-                    return declared.declaration_result.message_count or 0
-        except BrokerUnavailable:
-            return 1  # an answer that does not come is as suspicious as work that does not
-
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        # A callback only hands over: broker loss cancels callbacks in the middle of what they do (reliability A1).
+    def _take(self, source: Subscription, message: Message) -> None:
+        # It only hands over, to a task of its own: the connection may end in the middle of the work (reliability A1).
         self._taken += 1
-        metrics.IN_FLIGHT.labels(self._queue.name).inc()
+        child(metrics.IN_FLIGHT, self._queue.name).inc()
         delivery = Delivery.of(message, self._queue.name)
         job = self._decode(delivery)
         order = None if isinstance(job, Reject) else job.order
-        self._tasks.start(order[0] if order else None, lambda: self._turn(message, delivery, job))
+        self._tasks.start(order[0] if order else None, lambda: self._turn(source, message, delivery, job))
 
     def _decode(self, delivery: Delivery) -> JobT | Reject:
         try:
@@ -171,26 +159,20 @@ class Consumer(Generic[JobT]):
             return Reject(f"not a job of this queue ({where})")
         return job.model_copy(update={"message_id": delivery.message_id})
 
-    async def _turn(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
+    async def _turn(self, source: Subscription, message: Message, delivery: Delivery, job: JobT | Reject) -> None:
+        settled = False  # also when it is cancelled: the next one has it at once
         try:
             async with self._at_work:
-                await self._process(message, delivery, job)
+                # What was prefetched and not begun before a stop is not begun any more.
+                settled = not self._stopping.is_set() and await self._settled(source, delivery, job)
         finally:
-            metrics.IN_FLIGHT.labels(self._queue.name).dec()
-
-    async def _process(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> None:
-        try:
-            if self._stopping.is_set():
-                await quietly(message.nack(requeue=True))  # prefetched and not begun: the next one has it at once
-            elif await self._settled(message, delivery, job):
-                await quietly(message.ack())
+            child(metrics.IN_FLIGHT, self._queue.name).dec()
+            if settled:
+                source.ack(message.tag)
             else:
-                await quietly(message.nack(requeue=True))
-        except asyncio.CancelledError:
-            await quietly(message.nack(requeue=True))
-            raise
+                source.give_back(message.tag)
 
-    async def _settled(self, message: AbstractIncomingMessage, delivery: Delivery, job: JobT | Reject) -> bool:
+    async def _settled(self, source: Subscription, delivery: Delivery, job: JobT | Reject) -> bool:
         """True when the message may be acknowledged: done, or safe somewhere else. False at a stop, or where a held job
         is no longer ours because its connection is gone: the broker gives it out again.
         """
@@ -211,30 +193,26 @@ class Consumer(Generic[JobT]):
                 "job held",
                 extra={"queue": self._queue.name, "job_id": delivery.envelope.job_id, "reason": action.reason},
             )
-            if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]) or message.channel.is_closed:
+            if await wait(self._stopping, _BACKOFF[min(held, len(_BACKOFF) - 1)]) or source.closed:
                 return False
             held += 1
 
     async def _attempt(self, delivery: Delivery, job: JobT | Reject) -> Exception | None:
-        envelope, parent = delivery.envelope, tracing.parent_of({tracing.TRACEPARENT: delivery.envelope.traceparent})
+        queue, envelope = self._queue.name, delivery.envelope
         if envelope.attempt == 1 and delivery.published_ms:
-            metrics.QUEUE_SECONDS.labels(self._queue.name).observe(max(0.0, time.time() - delivery.published_ms / 1000))
-        kind = "unknown" if isinstance(job, Reject) else job.kind
-        with (
-            CurrentSpan(
-                _tracer,
-                f"process {self._queue.name}",
-                trace.SpanKind.CONSUMER,
-                parent=parent,
-                links=tracing.links_of(parent),
-                attributes=tracing.attributes(self._queue.name, "process", delivery.message_id, envelope.job_id)
-                | {"muster.job_kind": kind, "muster.attempt": envelope.attempt},
-            ) as span,
-            metrics.HANDLE_SECONDS.labels(self._queue.name, kind).time(),
-        ):
+            waited = max(0.0, time.time() - delivery.published_ms / 1000)
+            child(metrics.QUEUE_SECONDS, queue).observe(waited)
+        kind, started = "unknown" if isinstance(job, Reject) else job.kind, time.perf_counter()
+        parent = tracing.parent_of({tracing.TRACEPARENT: envelope.traceparent})
+        links = tracing.links_of(parent)
+        with CurrentSpan(_tracer, f"process {queue}", trace.SpanKind.CONSUMER, parent=parent, links=links) as span:
+            if span.is_recording():
+                span.set_attributes(tracing.attributes(queue, "process", delivery.message_id, envelope.job_id))
+                span.set_attributes({"muster.job_kind": kind, "muster.attempt": envelope.attempt})
             error = await self._call(job)
             outcome = "done" if error is None else type(error).__name__
-            metrics.HANDLED.labels(self._queue.name, kind, outcome).inc()
+            child(metrics.HANDLE_SECONDS, queue, kind).observe(time.perf_counter() - started)
+            child(metrics.HANDLED, queue, kind, outcome).inc()
             if error is not None:
                 span.set_attribute("error.type", outcome)
                 span.set_status(trace.StatusCode.ERROR)
@@ -277,10 +255,11 @@ class Consumer(Generic[JobT]):
                 assert_never(never)
 
 
-async def quietly(settlement: Awaitable[object]) -> None:
-    """The broker redelivers what could not be settled, and the inbox knows it: nothing else is to be done."""
-    with contextlib.suppress(BrokerUnavailable), losses_named():
-        await settlement
+async def _ready(now: Subscription) -> int:
+    try:
+        return await now.waiting()
+    except BrokerUnavailable:
+        return 1  # an answer that does not come is as suspicious as work that does not
 
 
 async def wait(event: asyncio.Event, seconds: float) -> bool:

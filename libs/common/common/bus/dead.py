@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from common.bus.consumer import Store, quietly, wait
+from common.bus.connection import STEP
+from common.bus.consumer import Store, wait
 from common.bus.delivery import Delivery
-from common.bus.session import STEP, losses_named, session
+from common.bus.session import losses_named, session
 from common.bus.topology import DELIVERY_LIMIT
 from common.envelope import Envelope
 from common.errors import BrokerUnavailable
@@ -46,7 +48,7 @@ class DeadQueue:
             await wait(stop, 1.0)
 
     async def _session(self, stop: asyncio.Event) -> None:
-        async with session(self._url, prefetch=1) as now:
+        async with session(self._url) as now:
             while not stop.is_set():
                 for queue in self._queues:
                     await self._empty(now.connection, queue, stop)
@@ -75,7 +77,8 @@ class DeadQueue:
         while not await self._buried(envelope):
             if await wait(stop, 1.0):
                 return
-        await quietly(message.ack())
+        with contextlib.suppress(BrokerUnavailable), losses_named():  # the row knows it, when it comes again
+            await message.ack()
 
     async def _buried(self, envelope: Envelope) -> bool:
         try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from aio_pika.abc import AbstractIncomingMessage
+from typing import Any, Protocol
 
 from common.bus import tracing
 from common.envelope import Envelope
@@ -15,7 +14,27 @@ from common.ids import JobId
 _ATTEMPTS = 2**30  # no job of ours has as many, and a replay's row still fits PostgreSQL's integer
 
 
-@dataclass(frozen=True)
+class Content(Protocol):
+    """A message as `subscription` has it, and as aio-pika has it."""
+
+    @property
+    def body(self) -> bytes:
+        """Whatever somebody put there."""
+
+    @property
+    def message_id(self) -> str | None:
+        """Unique, if the publisher is one of ours."""
+
+    @property
+    def type(self) -> str | None:
+        """The job's kind."""
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """With values of any kind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """The envelope and its body, read without trust: any bytes may stand in a queue."""
 
@@ -24,9 +43,9 @@ class Delivery:
     published_ms: int
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage, queue: str) -> Delivery:
+    def of(cls, message: Content, queue: str) -> Delivery:
         """A missing or odd header gets its default."""
-        headers: dict[str, Any] = dict(message.headers or {})
+        headers = message.headers or {}
         # A stranger's message has no id: each gets one of its own, or the second would count as the first's copy.
         message_id = _storable(message.message_id or "") or f"none:{uuid.uuid4().hex}"
         context = headers.get(tracing.TRACEPARENT)

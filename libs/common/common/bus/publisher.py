@@ -9,12 +9,14 @@ import uuid
 from opentelemetry import trace
 
 from common.bus import tracing, wire
-from common.bus.channel import HEARTBEAT, Channel
+from common.bus.channel import Channel
+from common.bus.connection import HEARTBEAT
 from common.envelope import Envelope
 from common.errors import BrokerUnavailable, Unroutable
 from common.ids import JobId
 from common.queues import JobT, Queue
 from common.telemetry import metrics
+from common.telemetry.children import child
 from common.telemetry.spans import CurrentSpan
 
 _SCHEMA = 1  # x-schema: the envelope's version
@@ -74,9 +76,9 @@ class Publisher:
             await self._attempts(destination, message, span)
         except (Unroutable, BrokerUnavailable) as error:
             outcome = "unroutable" if isinstance(error, Unroutable) else "unavailable"
-            metrics.PUBLISHED.labels(message.queue, outcome).inc()
+            child(metrics.PUBLISHED, message.queue, outcome).inc()
             raise
-        metrics.PUBLISHED.labels(message.queue, "confirmed").inc()
+        child(metrics.PUBLISHED, message.queue, "confirmed").inc()
 
     async def _attempts(self, destination: str, message: Envelope, span: trace.Span) -> None:
         error = BrokerUnavailable()

@@ -1,4 +1,4 @@
-"""A plain connection for consuming, and one word for every way in which aio-pika says that it is gone."""
+"""A plain connection of aio-pika's, where speed is nothing, and one word for every way in which it says it is gone."""
 
 from __future__ import annotations
 
@@ -11,34 +11,27 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
-from common.bus.channel import HEARTBEAT
+from common.bus.connection import HEARTBEAT, STEP
 from common.errors import BrokerUnavailable
 from common.telemetry.redact import describe
-
-STEP = 5.0  # seconds for one answer of the broker
 
 
 @dataclass(frozen=True)
 class Session:
-    """Held strongly, for aio-pika holds channels weakly (reliability A9); `lost` is set when either ends."""
+    """Held strongly, for aio-pika holds channels weakly (reliability A9)."""
 
     connection: AbstractConnection
     channel: AbstractChannel
-    lost: asyncio.Event
 
 
 @contextlib.asynccontextmanager
-async def session(url: str, *, prefetch: int) -> AsyncIterator[Session]:
+async def session(url: str) -> AsyncIterator[Session]:
     """Open while the block runs; not connect_robust, which is known to hang (reliability A7)."""
     connection = await aio_pika.connect(url, timeout=STEP, heartbeat=HEARTBEAT)
-    lost = asyncio.Event()
-    connection.close_callbacks.add(lambda *_: lost.set())
     try:
         async with asyncio.timeout(STEP):
             channel = await connection.channel()
-            channel.close_callbacks.add(lambda *_: lost.set())
-            await channel.set_qos(prefetch_count=prefetch)
-        yield Session(connection, channel, lost)
+        yield Session(connection, channel)
     finally:
         with contextlib.suppress(BrokerUnavailable), losses_named():
             async with asyncio.timeout(STEP):

@@ -28,7 +28,7 @@ async def declare(url: str, queues: Iterable[Queue[Any]] = ALL_QUEUES) -> list[s
     """The names declared; BrokerUnavailable, also where a queue exists with other arguments."""
     wire.parse_address(url)  # says what is wrong with it; aio-pika only fails
     with losses_named():
-        async with session(url, prefetch=1) as now:
+        async with session(url) as now:
             return [name for queue in queues for name in await _declare(now.channel, queue)]
 
 

@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TRACEPARENT = "traceparent"
+_W3C = TraceContextTextMapPropagator()
 
 
 def traceparent(span: trace.Span) -> str | None:
@@ -23,8 +24,9 @@ def traceparent(span: trace.Span) -> str | None:
 def parent_of(headers: Mapping[str, Any]) -> Context:
     """The context that a message was published in; an empty one for a missing or broken header."""
     value = headers.get(TRACEPARENT)
-    carrier = {TRACEPARENT: value} if isinstance(value, str) else {}
-    return TraceContextTextMapPropagator().extract(carrier, context=Context())
+    if not isinstance(value, str):
+        return Context()
+    return _W3C.extract({TRACEPARENT: value}, context=Context())
 
 
 def links_of(context: Context) -> list[trace.Link]:

@@ -17,6 +17,7 @@ from common.telegram import errors
 from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
 from common.telegram.floods import Pacer
 from common.telemetry import metrics
+from common.telemetry.children import child
 from common.telemetry.spans import CurrentSpan
 
 _tracer = trace.get_tracer("muster.telegram")
@@ -53,12 +54,13 @@ class BotApi:
     def __init__(self, base_url: str, *, timeout: float, pacer: Pacer) -> None:
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
+        self._patience = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT)
         self._pacer = pacer
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, bot: BotAccess, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt."""
-        return await self._call(bot, method, params, to_json(params or {}), self._timeout)
+        return await self._call(bot, method, params, to_json(params or {}), self._patience)
 
     async def upload(self, bot: BotAccess, method: str, params: Mapping[str, Any], files: Mapping[str, Upload]) -> Any:
         """A call with files, each named in `params` as attach://<name>. Its time grows with their size."""
@@ -69,7 +71,8 @@ class BotApi:
             # A file object: of bytes aiohttp warns, and it quotes what it can't serialise.
             form.add_field(name, io.BytesIO(file.content), filename=file.name, content_type=file.mime)
         size = sum(len(file.content) for file in files.values())
-        return await self._call(bot, method, params, form, upload_time(size, self._timeout))
+        patience = aiohttp.ClientTimeout(total=upload_time(size, self._timeout), sock_connect=_CONNECT)
+        return await self._call(bot, method, params, form, patience)
 
     async def _call(
         self,
@@ -77,21 +80,18 @@ class BotApi:
         method: str,
         params: Mapping[str, Any] | None,
         body: bytes | aiohttp.FormData,
-        timeout: float,  # noqa: ASYNC109 (the session's, not a scope's)
+        patience: aiohttp.ClientTimeout,
     ) -> Any:
         chat_id = (params or {}).get("chat_id")
         chat = chat_id if isinstance(chat_id, int) else None
         await self._pacer.wait(bot.bot_id, chat)
         started = time.perf_counter()
-        attributes: dict[str, str | int] = {
-            "rpc.system": "telegram",
-            "rpc.method": method,
-            "muster.bot_id": bot.bot_id,
-        }
-        with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT, attributes=attributes) as span:
-            answer = await self._exchange(bot, method, body, timeout)
+        with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT) as span:
+            if span.is_recording():
+                span.set_attributes({"rpc.system": "telegram", "rpc.method": method, "muster.bot_id": bot.bot_id})
+            answer = await self._exchange(bot, method, body, patience)
             outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
-            metrics.TELEGRAM_SECONDS.labels(method, outcome).observe(time.perf_counter() - started)
+            child(metrics.TELEGRAM_SECONDS, method, outcome).observe(time.perf_counter() - started)
             if isinstance(answer, TelegramError):
                 span.set_attribute("error.type", outcome)
                 span.set_status(trace.StatusCode.ERROR)
@@ -106,7 +106,7 @@ class BotApi:
             await self._session.close()
 
     async def _exchange(
-        self, bot: BotAccess, method: str, body: bytes | aiohttp.FormData, seconds: float
+        self, bot: BotAccess, method: str, body: bytes | aiohttp.FormData, patience: aiohttp.ClientTimeout
     ) -> Any | TelegramError:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=60)
@@ -119,7 +119,7 @@ class BotApi:
                 data=body,
                 headers=_JSON if isinstance(body, bytes) else None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT),
+                timeout=patience,
             ) as response:
                 return errors.outcome(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from common.bus import channel as channels
+from common.bus import connection as connections
 from common.bus.channel import Channel
 from common.bus.publisher import Publisher
 from common.bus.wire import parse_address
@@ -93,7 +93,7 @@ async def test_a_broker_that_closes_is_connected_to_anew(
 
 
 async def test_a_silent_broker_is_noticed_without_a_publish(peer: AmqpPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "HEARTBEAT", 1)
+    monkeypatch.setattr(connections, "HEARTBEAT", 1)
     channel = await Channel.open(parse_address(peer.url), "test")
     peer.be_silent()
     waiting = channel.publish("q", b"{}", message_id="1", kind="k", headers={})
@@ -103,7 +103,7 @@ async def test_a_silent_broker_is_noticed_without_a_publish(peer: AmqpPeer, monk
 
 
 async def test_heartbeats_are_sent_while_idle(peer: AmqpPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "HEARTBEAT", 1)
+    monkeypatch.setattr(connections, "HEARTBEAT", 1)
     channel = await Channel.open(parse_address(peer.url), "test")
     await eventually(lambda: peer.heartbeats >= 1)
     channel.abort("end of the test")

@@ -7,7 +7,7 @@ import gc
 from collections.abc import AsyncIterator
 
 import pytest
-from common.bus import channel as channels
+from common.bus import connection as connections
 from common.bus import consumer as consuming_module
 from common.bus import publisher as publishing
 from common.bus.consumer import Consumer, Limits
@@ -113,8 +113,8 @@ async def test_a3_both_sides_ask_for_a_short_heartbeat() -> None:
         await peer.__aexit__(None, None, None)
         await running
         asked = [each.heartbeat for each in peer.of(commands.Connection.TuneOk)]  # type: ignore[attr-defined]
-    assert set(asked) == {channels.HEARTBEAT}
-    assert channels.HEARTBEAT <= 10
+    assert set(asked) == {connections.HEARTBEAT}
+    assert connections.HEARTBEAT <= 10
 
 
 async def test_a4_results_are_not_swapped_between_messages_of_one_job(

@@ -60,6 +60,77 @@ def test_pamqp_reads_what_was_meant(
     assert b"".join(each.value for each in bodies if isinstance(each, body.ContentBody)) == payload
 
 
+@given(message_id=short, kind=short, table=headers, payload=st.binary(max_size=50))
+def test_what_we_publish_we_read(message_id: str, kind: str, table: dict[str, str | int], payload: bytes) -> None:
+    data = wire.publish_frames(
+        "q", payload, message_id=message_id, kind=kind, timestamp=2**40, headers=table, frame_max=1000
+    )
+    _, content, *_ = whole_frames(data)
+    assert wire.content_header(content) == (len(payload), wire.Properties(message_id, kind, table))
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"message_id": "m1", "message_type": "k"},
+        {"headers": {"x-death": [{"count": 1, "queue": "q"}], "job_id": "tg:1:1", "redelivered": True}},
+        {"app_id": "somebody", "priority": 3, "headers": {"attempt": 2, "deep": {"er": [1, "two"]}}},
+        {"content_type": "text/plain", "delivery_mode": 2, "headers": {"ratio": 0.5, "nothing": None, "short": 7}},
+    ],
+    ids=",".join,
+)
+def test_strangers_properties_are_read_as_pamqp_reads_them(properties: dict[str, Any]) -> None:
+    meant = commands.Basic.Properties(**properties)
+    data = frame.marshal(header.ContentHeader(0, 7, meant), 1)
+    assert wire.content_header(data) == (7, wire.Properties(meant.message_id, meant.message_type, meant.headers or {}))
+
+
+@given(cut=st.integers(0, 100), flipped=st.integers(0, 255), at=st.integers(21, 100))
+def test_properties_that_make_no_sense_are_left_out_and_raise_nothing(cut: int, flipped: int, at: int) -> None:
+    data = wire.publish_frames(
+        "q", b"", message_id="m", kind="k", timestamp=0, headers={"job_id": "a" * 60, "attempt": 1}, frame_max=1000
+    )
+    content = bytearray(whole_frames(data)[1])
+    content[min(at, len(content) - 2)] = flipped
+    size, _ = wire.content_header(bytes(content[: len(content) - cut]) if len(content) - cut > 21 else bytes(content))
+    assert size == 0
+
+
+@given(tag=st.integers(1, 2**63 - 1), multiple=st.booleans())
+def test_settlements_are_what_pamqp_reads(tag: int, multiple: bool) -> None:  # noqa: FBT001 (hypothesis names it)
+    [ack] = decode(wire.ack(tag, multiple=multiple))
+    assert isinstance(ack, commands.Basic.Ack)
+    assert (ack.delivery_tag, ack.multiple) == (tag, multiple)
+    [nack] = decode(wire.nack(tag))
+    assert isinstance(nack, commands.Basic.Nack)
+    assert (nack.delivery_tag, nack.multiple, nack.requeue) == (tag, False, True)
+
+
+@given(consumer=st.text(max_size=60), tag=st.integers(1, 2**63 - 1))
+def test_a_delivery_is_known_by_its_tag(consumer: str, tag: int) -> None:
+    data = frame.marshal(commands.Basic.Deliver(consumer, tag, True, "exchange", "q"), 1)
+    assert data.startswith(wire.DELIVER, 7)
+    assert wire.delivery_tag(data) == tag
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 400 Bad Request", b"\x01\x00\x01\x00\x00\x00\x01x!"], ids=["http", "no-end"]
+)
+def test_what_is_no_frame_is_said_so(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"agreed|not a frame"):
+        wire.end_of_frame(data, 0, 1000)
+
+
+def whole_frames(data: bytes) -> list[bytes]:
+    frames, at = [], 0
+    while end := wire.end_of_frame(data, at, 131_072):
+        frames.append(data[at:end])
+        at = end
+    assert at == len(data)
+    return frames
+
+
 @pytest.mark.parametrize("size", [0, 1, 992, 993, 1984, 1985])
 def test_no_frame_is_larger_than_negotiated(size: int) -> None:
     data = wire.publish_frames("q", b"x" * size, message_id="m", kind="k", timestamp=0, headers={}, frame_max=1000)

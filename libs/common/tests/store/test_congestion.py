@@ -20,7 +20,7 @@ from common.testing.builders import make_bot
 from common.testing.postgres import Database
 
 from .ledger_steps import AHEAD, shift
-from .test_query_plans import FILLED, Explainer
+from .plans import FILLED, Explainer, filling
 
 BOT, OTHER = BotId(1), BotId(2)
 MINUTES = [timedelta(minutes=n) for n in range(5)]
@@ -217,9 +217,7 @@ RATES = {
 @pytest.mark.parametrize("which", RATES)
 async def test_a_bot_without_a_flood_costs_what_it_cost_before(db: Database, which: str) -> None:
     """The same plan as with the configured rate in its place, at the same cost, and no function is called."""
-    async with db.transaction() as tx:
-        await tx.execute("TRUNCATE bots, bot_slots CASCADE")
-        await tx.execute(FILLED)
+    async with filling(db, "TRUNCATE bots, bot_slots CASCADE;" + FILLED) as tx:
         recorder: Any = Recorder(tx)
         await {
             "pacer": lambda: slots.free(recorder, AHEAD),

@@ -12,15 +12,11 @@ from common.records import Moment
 from common.store import bot_chats, bot_views, group_admin, group_states, moving
 from common.store.group_admin import Filter
 from common.store.pool import Tx
-from common.testing.postgres import Database, make_pool
+from common.testing.postgres import Database
 
-from .test_query_plans import Explainer
+from .plans import LISTENERS, Explainer, filling
 
 pytestmark = pytest.mark.timeout(60)
-LISTENERS = """
-INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, wants_until)
-    SELECT 'https://a.shop.com/', '{delivery.failed}', 'x', 'k1', 'key:k', now() FROM generate_series(1, 2000) n;
-"""
 FILLED = """
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
 INSERT INTO groups (bot_id, chat_id, title, tags)
@@ -65,11 +61,8 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 
 @pytest.fixture
 async def fleet(db: Database) -> AsyncIterator[Tx]:
-    pool = make_pool(db.url, timeout=45)  # filling takes its time where others use the same cores
-    async with pool.transaction("test") as tx:
-        await tx.execute(LISTENERS + FILLED)
+    async with filling(db, LISTENERS + FILLED) as tx:
         yield tx
-    await pool.close()
 
 
 async def test_no_query_reads_a_whole_table(fleet: Tx) -> None:

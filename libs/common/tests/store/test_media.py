@@ -15,8 +15,7 @@ from common.store.media import New
 from common.store.media_files import Found, Key
 from common.testing.postgres import Database
 
-from .test_group_plans import LISTENERS
-from .test_query_plans import Explainer
+from .plans import LISTENERS, Explainer, filling
 
 KEY = Key(BotId(7), b"source", "photo")
 DAY = timedelta(days=1)
@@ -181,8 +180,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
 
 async def test_no_query_reads_a_whole_table(db: Database) -> None:
     wrong = {}
-    async with db.transaction() as tx:
-        await tx.execute(LISTENERS + FILLED)
+    async with filling(db, LISTENERS + FILLED) as tx:
         for name, (query, expected) in QUERIES.items():
             explainer = Explainer(tx)
             await query(explainer)

@@ -9,7 +9,7 @@ from common.store import reaping
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
-from .test_query_plans import FILLED, Explainer
+from .plans import FILLED, Explainer, filling
 
 HELD = timedelta(seconds=60)
 ROWS = """
@@ -60,8 +60,7 @@ async def test_of_whom_no_row_speaks_is_freed_by_age(db: Database, holder: str) 
 
 
 async def test_messages_are_not_looked_for_in_whole_tables(db: Database) -> None:
-    async with db.transaction() as tx:
-        await tx.execute(FILLED)
+    async with filling(db, FILLED) as tx:
         await tx.execute("UPDATE bot_slots SET held_by = slot, held_at = now() - interval '1 h' WHERE bot_id < 3")
         explainer = Explainer(tx)
         await reaping.stuck_slots(explainer, HELD)  # type: ignore[arg-type]  # stands for a transaction
