@@ -96,6 +96,10 @@ faults-mix: ## all of it at random
 vercel: ## the ingress built by Vercel's CLI and run by its runtime, offline (needs npm and Python 3.12)
 	@$(STACK) servers run -- $${MUSTER_VENV:-.venv}/bin/pytest -q -m vercel tests/vercel
 
+.PHONY: dashboards
+dashboards: ## Grafana's dashboards written anew from tools/dashboards
+	@$(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m dashboards
+
 # IMAGE_BUILD, IMAGE_SAVE and IMAGE_LOAD say how (docs/images.md); Docker's commands where they are not set.
 IMAGE_TAG ?= dev
 
@@ -115,7 +119,3 @@ compose-down: ## stop what compose-up started; the data stays
 
 compose-smoke: ## compose.yaml on free ports: a message answered, a broadcast sent, all gone again (ARGS=--no-build)
 	@$(STACK) compose smoke $(ARGS)
-
-.PHONY: dashboards
-dashboards: ## Grafana's dashboards written anew from tools/dashboards
-	@$(STACK) --quiet && $${MUSTER_VENV:-.venv}/bin/python -m dashboards

@@ -90,6 +90,13 @@ LOST = Row(
             ],
         ),
         Panel(
+            "Requests to clients' webhooks, by what became of them",
+            "Are clients told? pending: it will be tried again.",
+            "reqps",
+            [Query(or_zero(rate("muster_webhook_requests_total", "outcome")), "{{outcome}}")],
+            stacked=True,
+        ),
+        Panel(
             "Settled by the reaper",
             "What died or got lost between slot and end?",
             "short",

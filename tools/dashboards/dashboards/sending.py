@@ -74,6 +74,12 @@ LIMITS = Row(
             [Query(or_zero(rate("muster_telegram_flood_wait_seconds_count", "scope")), "{{scope}}")],
         ),
         Panel(
+            "Bots whose rate was halved",
+            "Times in this interval: 429s in three chats within five seconds, or a long one.",
+            "short",
+            [Query(or_zero("sum(increase(muster_bot_floods_total[$__rate_interval]))"), "bots")],
+        ),
+        Panel(
             "Share of calls answered 429",
             "More than one in a hundred calls is too many.",
             "percentunit",

@@ -58,14 +58,19 @@ def _fetch(folder: Path) -> None:
         )
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         work = Path(name)
-        done = subprocess.run(
-            ["apt-get", "download", "-q", PACKAGE], cwd=work, capture_output=True, text=True, check=False
-        )
+        _download(work)
         packages = list(work.glob("*.deb"))
-        if done.returncode != 0 or not packages:
-            raise StackError(
-                f"apt-get download {PACKAGE} failed:\n{done.stderr.strip()}", hint="as root: apt-get update, then again"
-            )
         subprocess.run(["dpkg-deb", "--extract", str(packages[0]), str(work / "whole")], check=True)
         shutil.rmtree(folder, ignore_errors=True)
         (work / "whole").rename(folder)
+
+
+def _download(folder: Path) -> None:
+    words = ["apt-get", "download", "-q", PACKAGE]
+    for before in ([], ["apt-get", "update", "-q"]):  # a new machine has no lists of packages yet
+        if before:
+            subprocess.run(before, capture_output=True, check=False)
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and any(folder.glob("*.deb")):
+            return
+    raise StackError(f"apt-get download {PACKAGE} failed:\n{done.stderr.strip()}", hint="as root: apt-get update")
