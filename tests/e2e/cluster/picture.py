@@ -44,7 +44,8 @@ def draw(moments: Sequence[Moment], marks: Sequence[tuple[float, str]] = ()) -> 
     )
     height = TOP + len(panels) * (PANEL + GAP)
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"',
+        ' font-family="sans-serif" font-size="12">',
         "<title>A broadcast in the cluster: queue, sender pods and sends, second by second</title>",
     ]
     last = max(times, default=1.0)
@@ -74,10 +75,8 @@ def _panel(top: float, title: str, times: Sequence[float], lines: Sequence[Line]
         out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{INK}" stroke-opacity=".25"/>')
         out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" fill="{INK}" text-anchor="end">{value:g}</text>')
     step = next(each for each in (10, 30, 60, 120, 300) if last / each <= 16)
-    for second in range(0, int(last) + 1, step):
-        out.append(
-            f'<text x="{_x(second, last):.1f}" y="{bottom + 16}" fill="{INK}" text-anchor="middle">{second} s</text>'
-        )
+    words = f'y="{bottom + 16}" fill="{INK}" text-anchor="middle"'
+    out += [f'<text x="{_x(at, last):.1f}" {words}>{at} s</text>' for at in range(0, int(last) + 1, step)]
     for line in lines:
         path, before = [], None
         for second, value in zip(times, line.values, strict=True):

@@ -58,6 +58,7 @@ async def test_from_none_to_many_to_none_and_awake_again(site: Site, fleet: Flee
             "bots": BOTS,
             "groups": BOTS * GROUPS,
             "first_message_s": round(arrivals[0].at - line.began, 1),
+            "last_message_s": round(arrivals[-2].at - line.began, 1),
             "ended_s": round(ended, 1),
             "most_pods": max(each.wanted for each in moments),
             "most_ready": max(each.ready for each in moments),
