@@ -127,7 +127,8 @@ async def _apply(pool: Pool, tx: Tx, migration: Migration) -> None:
 async def _build(pool: Pool, tx: Tx, indexes: Mapping[str, str]) -> None:
     """`tx` only keeps the lock; what a crash left of an index is dropped first, for no query uses it."""
     broken = await tx.fetch(
-        "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid AND indexrelid::regclass::text = ANY($1)",
+        """SELECT indexrelid::regclass::text AS name FROM pg_index
+           WHERE NOT indisvalid AND indexrelid::regclass::text = ANY($1)""",
         list(indexes),
     )
     # After the question: a statement with values keeps its snapshot until the next one, and each index waits for that.
