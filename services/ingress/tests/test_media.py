@@ -193,6 +193,25 @@ async def test_expired_files_go_unless_an_open_broadcast_needs_them(api: Api) ->
     assert await api.rows("blobs") == await api.rows("blob_chunks") == []
 
 
+async def test_an_expired_file_takes_its_file_ids_along_unless_another_keeps_the_same(api: Api) -> None:
+    mine, theirs = await upload(api), await upload(api, key=await api.make_key("messages:write"))
+    digest = bytes.fromhex(mine.json()["sha256"])
+    async with api.db.transaction() as tx:
+        for name in ("a.jpg", "b.jpg"):
+            key = media_files.Key(FIRST, media_files.of_upload(digest, name), "photo")
+            await media_files.save(tx, key, "file-1", "sender")
+        await tx.execute(
+            "UPDATE media SET expires_at = now() - interval '1 s' WHERE media_id = $1", mine.json()["media_id"]
+        )
+        assert await media.prune(tx) == 1
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [1, 1, 2]
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE media SET expires_at = now() - interval '1 s'")
+        assert await media.prune(tx) == 1
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [0, 0, 1], "b.jpg is another"
+    assert theirs.json()["media_id"] != mine.json()["media_id"]
+
+
 async def remove(api: Api, name: str, **options: Any) -> httpx.Response:
     return await api.ask("DELETE", f"/api/media/{name.removeprefix('media:')}", **options)
 

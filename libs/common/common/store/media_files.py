@@ -97,9 +97,9 @@ async def forget(tx: Tx, key: Key, file_id: str) -> None:
     )
 
 
-async def drop(tx: Tx, source: bytes) -> None:
-    """Every bot's and kind's: it is not sent again."""
-    await tx.execute("DELETE FROM media_files WHERE source = $1", source)
+async def drop(tx: Tx, sources: list[bytes]) -> None:
+    """Every bot's and kind's: they are not sent again."""
+    await tx.execute("DELETE FROM media_files WHERE source = ANY($1::bytea[])", sources)
 
 
 async def prune(tx: Tx, keep: timedelta) -> int:
