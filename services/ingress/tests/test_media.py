@@ -294,6 +294,30 @@ async def test_what_a_schedule_will_send_is_there_is_not_deleted_and_does_not_ex
     assert (await remove(api, name)).status_code == 200
 
 
+async def test_a_schedule_that_is_over_comes_back_with_its_files_or_not_at_all(api: Api) -> None:
+    await api.grow(FIRST, 1)
+    photo, other = [(await upload(api, JPEG + each)).json()["media"] for each in (b"1", b"2")]
+    album = {"type": "album", "media": [{"type": "photo", "media": photo}, {"type": "photo", "media": other}]}
+    plan = {"name": "x", "cron": "0 9 * * *", "targets": {"all": True}}
+    paths = []
+    for message in (album, {"type": "photo", "media": photo, "caption": "media:999"}):
+        made = await api.ask("POST", "/api/schedules", json=plan | {"message": message})
+        paths.append(f"/api/schedules/{made.json()['schedule_id']}")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE schedules SET next_at = NULL, ends_at = now() - interval '1 day'")
+        await tx.execute("UPDATE media SET expires_at = now() - interval '1 s'")
+    assert (await remove(api, other)).status_code == 200
+    refused = await api.ask("PATCH", paths[0], json={"ends_at": None})
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_not_found")
+    for changes in ({"name": "y"}, {"enabled": False}):
+        assert (await api.ask("PATCH", paths[0], json=changes)).status_code == 200
+    refused = await api.ask("PATCH", paths[0], json={"ends_at": None, "enabled": True})
+    assert refused.json()["media_id"] == int(other.removeprefix("media:"))
+    back = await api.ask("PATCH", paths[1], json={"ends_at": None})
+    assert back.status_code == 200, back.text
+    assert (await remove(api, photo)).json()["code"] == "media_in_use"
+
+
 async def test_a_deletion_waits_for_who_is_about_to_name_the_file(api: Api) -> None:
     media_id = (await upload(api)).json()["media_id"]
     async with api.db.transaction() as tx:

@@ -110,11 +110,15 @@ async def row(tx: Tx, media_id: int) -> Media | None:
     return Media(**dict(found)) if found else None
 
 
-async def hold(tx: Tx, ids: Sequence[int], until: datetime) -> None:
-    """Not taken out before then: a broadcast needs them."""
-    await tx.execute(
-        "UPDATE media SET expires_at = greatest(expires_at, $2) WHERE media_id = ANY($1::bigint[])", list(ids), until
+async def hold(tx: Tx, ids: Sequence[int], until: datetime) -> set[int]:
+    """Not taken out before then: something needs them. Those that are there."""
+    rows = await tx.fetch(
+        """UPDATE media SET expires_at = greatest(expires_at, $2) WHERE media_id = ANY($1::bigint[])
+           RETURNING media_id""",
+        list(ids),
+        until,
     )
+    return {row["media_id"] for row in rows}
 
 
 async def stored(tx: Tx, owner: str) -> int:
