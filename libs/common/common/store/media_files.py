@@ -103,6 +103,11 @@ async def drop(tx: Tx, sources: list[bytes]) -> None:
 
 
 async def prune(tx: Tx, keep: timedelta) -> int:
-    """Older ones: whoever still needs such a file uploads it once more."""
-    status = await tx.execute("DELETE FROM media_files WHERE created_at < now() - $1::interval", keep)
+    """Older ones, at most 10,000 a call: whoever still needs such a file uploads it once more."""
+    status = await tx.execute(
+        """DELETE FROM media_files WHERE ctid = ANY(ARRAY(
+               SELECT ctid FROM media_files WHERE created_at < now() - $1::interval
+               ORDER BY created_at LIMIT 10000))""",
+        keep,
+    )
     return int(status.rpartition(" ")[2])
