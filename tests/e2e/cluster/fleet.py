@@ -40,8 +40,8 @@ class Fleet:
     http: aiohttp.ClientSession
     pool: Pool
     telegram: Telegram
-    cast: Cast
-    key: str = ""
+    cast: Cast = field(repr=False)
+    key: str = field(default="", repr=False)
     chats: dict[int, dict[int, int]] = field(default_factory=dict)  # by bot: group ids and their chats
     targets: dict[int, frozenset[int]] = field(default_factory=dict)  # by a broadcast's number
     numbers: dict[int, int] = field(default_factory=dict)  # a broadcast's number by its id
