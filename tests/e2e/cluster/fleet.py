@@ -136,6 +136,14 @@ async def patiently(look: Any, *, within: float, what: str, every: float = 0.5) 
     return await eventually(slowly, within=within, what=what)
 
 
+async def back(site: Site, part: str, since: float) -> bool:
+    """Ready, in a pod that was made after that."""
+    pods = await asyncio.to_thread(site.cluster.pods, part)
+    ready = await asyncio.to_thread(site.cluster.ready, part)
+    made = {pod.metadata.name: pod.metadata.creation_timestamp.timestamp() for pod in pods}
+    return any(made.get(name, 0) >= int(since) for name in ready)
+
+
 @asynccontextmanager
 async def assembled(site: Site) -> AsyncIterator[Fleet]:
     """Nobody yet; a key that may do everything."""
