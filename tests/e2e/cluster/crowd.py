@@ -14,12 +14,13 @@ from typing import Self
 from faults import evidence
 from faults.cast import Cast, introduce, new_person
 from faults.checker import Verdict, check
-from faults.history import History, Update
+from faults.history import Attempt, History, Update
 from faults.writers import Writers
 
 from .fleet import AWAY, HOOK, Fleet, patiently
 
-BOTS, PEOPLE, RATE = 2, 40, 10.0  # updates a second over all
+# Updates a second over all; a person gives fewer commands a minute than MUSTER_COMMANDS_PER_MINUTE allows.
+BOTS, PEOPLE, RATE = 2, 120, 8.0
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Crowd:
     cast: Cast
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
+    tries: list[Attempt] = field(default_factory=list)  # every webhook request, once judged
 
     @classmethod
     async def gather(cls, fleet: Fleet) -> Self:
@@ -86,5 +88,6 @@ class Crowd:
         updates = [replace(each, attempts=attempts.get(each.key, ())) for each in self.writers.written]
         sends = [send for bot in self.bots for send in await telegram.sends(bot)]
         rows = await evidence.gather(self.fleet.pool, self.bots, self.since)
-        statuses = Counter(attempt.status for update in updates for attempt in update.attempts)
+        self.tries = [attempt for update in updates for attempt in update.attempts]
+        statuses = Counter(attempt.status for attempt in self.tries)
         return check(History(updates, sends, rows)), statuses

@@ -40,8 +40,8 @@ class Fleet:
     http: aiohttp.ClientSession
     pool: Pool
     telegram: Telegram
-    cast: Cast
-    key: str = ""
+    cast: Cast = field(repr=False)
+    key: str = field(default="", repr=False)
     chats: dict[int, dict[int, int]] = field(default_factory=dict)  # by bot: group ids and their chats
     targets: dict[int, frozenset[int]] = field(default_factory=dict)  # by a broadcast's number
     numbers: dict[int, int] = field(default_factory=dict)  # a broadcast's number by its id
@@ -134,6 +134,14 @@ async def patiently(look: Any, *, within: float, what: str, every: float = 0.5) 
         return found
 
     return await eventually(slowly, within=within, what=what)
+
+
+async def back(site: Site, part: str, since: float) -> bool:
+    """Ready, in a pod that was made after that."""
+    pods = await asyncio.to_thread(site.cluster.pods, part)
+    ready = await asyncio.to_thread(site.cluster.ready, part)
+    made = {pod.metadata.name: pod.metadata.creation_timestamp.timestamp() for pod in pods}
+    return any(made.get(name, 0) >= int(since) for name in ready)
 
 
 @asynccontextmanager

@@ -64,6 +64,7 @@ def _x(second: float, last: float) -> float:
 
 def _panel(top: float, title: str, times: Sequence[float], lines: Sequence[Line], last: float) -> list[str]:
     most = max((value for line in lines for value in line.values), default=0) or 1
+    most += most % 2  # half of it is a whole number too
     bottom = top + PANEL
     out = [f'<text x="{LEFT}" y="{top - 6}" fill="{INK}" font-weight="bold">{title}</text>']
     at = LEFT + 8 * len(title) + 10

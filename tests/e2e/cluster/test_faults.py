@@ -11,7 +11,7 @@ import pytest
 from faults import evidence
 from faults.sendings import longest_gap, resumed
 
-from .fleet import Fleet, patiently
+from .fleet import Fleet, back, patiently
 from .marks import marks
 from .record import record
 from .site import Site
@@ -81,16 +81,16 @@ async def test_the_ledger_is_what_telegram_saw(site: Site, fleet: Fleet, breaks:
     sent_before, at = await fleet.delivered(), time.time()
     part = await breaks(site, fleet)
     if part:
-        await patiently(lambda: _back(site, part, at), within=120, what=f"{part} is back")
-    back = time.time()
+        await patiently(lambda: back(site, part, at), within=120, what=f"{part} is back")
+    returned = time.time()
     await fleet.ended(within=400)
     judged, arrivals = await fleet.judged(), await fleet.arrivals()
     figures = {
         "sent_before": sent_before,
-        "back_s": round(back - at, 1),
-        "sent_when_back": sum(each.at <= back for each in arrivals),
-        "next_send_after_back_s": round(resumed(arrivals, back) or 0.0, 1),
-        "longest_silence_s": round(longest_gap(arrivals, at, back + 5), 1),
+        "back_s": round(returned - at, 1),
+        "sent_when_back": sum(each.at <= returned for each in arrivals),
+        "next_send_after_back_s": round(resumed(arrivals, returned) or 0.0, 1),
+        "longest_silence_s": round(longest_gap(arrivals, at, returned + 5), 1),
         "intents_at_the_kill": len(fleet.doubtful),
         "ledger": judged.counts,
     }
@@ -99,11 +99,3 @@ async def test_the_ledger_is_what_telegram_saw(site: Site, fleet: Fleet, breaks:
     assert sent_before < BOTS * GROUPS, "the broadcast was over before anything was broken: this shows nothing"
     assert judged.counts["unknown"] <= (IN_ONE if breaks is sender_killed else 0)
     assert judged.counts["sent"] + judged.counts["unknown"] == BOTS * GROUPS
-
-
-async def _back(site: Site, part: str, since: float) -> bool:
-    """Ready, in a pod that was made after that."""
-    pods = await asyncio.to_thread(site.cluster.pods, part)
-    ready = await asyncio.to_thread(site.cluster.ready, part)
-    made = {pod.metadata.name: pod.metadata.creation_timestamp.timestamp() for pod in pods}
-    return any(made.get(name, 0) >= int(since) for name in ready)

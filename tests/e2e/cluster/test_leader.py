@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,12 +17,11 @@ from typing import Any
 
 from faults import evidence
 
-from .fleet import AWAY, Fleet, patiently
+from .fleet import AWAY, Fleet, back, patiently
 from .kube import Cluster
 from .marks import marks
 from .record import record
 from .site import Site
-from .test_faults import _back
 
 pytestmark = marks(900)
 BOTS, GROUPS = 20, 150
@@ -60,16 +60,13 @@ class Logs:
                 answer = self.cluster.core.read_namespaced_pod_log(
                     pod, self.cluster.namespace, follow=True, _preload_content=False
                 )
-                seen = 0
                 for nth, line in enumerate(_lines(answer)):
                     if nth >= len(self.lines[pod]):
                         self.lines[pod].append(line)
-                    seen = nth
-                del seen
             time.sleep(0.5)
 
 
-def _lines(answer: Any) -> Any:
+def _lines(answer: Any) -> Iterator[dict[str, Any]]:
     rest = b""
     for chunk in answer.stream(4096):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -115,7 +112,7 @@ async def test_never_two_that_act(site: Site, fleet: Fleet) -> None:
             at = time.time()
             await asyncio.to_thread(act)
             if name != "node agent restarted":
-                await patiently(lambda at=at: _back(site, "tgms", at), within=120, what="a new brain is ready")
+                await patiently(lambda at=at: back(site, "tgms", at), within=120, what="a new brain is ready")
             await asyncio.sleep(8)
             done.append(name)
         await fleet.ended(within=400)

@@ -34,7 +34,8 @@ def spans_of(trace: dict[str, Any]) -> list[Span]:
     for span in trace["spans"]:
         process = trace["processes"][span["processID"]]
         tags = {tag["key"]: tag["value"] for tag in process["tags"]}
-        parents = [each["spanID"] for each in span["references"] if each["refType"] == "CHILD_OF"]
+        # A consumer's span has its cause as parent and as link, and Jaeger's JSON shows the latter alone.
+        parents = [each["spanID"] for each in span["references"] if each["traceID"] == span["traceID"]]
         parent = parents[0] if parents else ""
         pod = str(tags.get("k8s.pod.name", ""))
         found.append(Span(span["spanID"], parent, process["serviceName"], span["operationName"], pod, span["duration"]))

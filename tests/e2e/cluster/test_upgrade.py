@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ async def test_upgrade_and_rollback_under_load(site: Site, fleet: Fleet, next_ta
             "upgrade_s": up,
             "rollback_s": back,
             "webhook_statuses": statuses,
+            "failed_at": [datetime.fromtimestamp(t.at, UTC).isoformat() for t in crowd.tries if t.status != 200],
             "updates": figures,
             "violations": verdict.violations,
             "ledger": ledger.counts,
