@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from threading import Semaphore, Thread
+from typing import Any, Final
 
 MAX_LENGTH: Final = 2048
 _HTTPS = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?::443)?(?:[/?][!-~]*)?")
@@ -19,6 +21,33 @@ _PRIVATE: Final = frozenset(
 )  # fmt: skip
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _TUNNELS: Final = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("::/96"), IPv6Network("fec0::/10"))
+
+
+class NameThreads(Executor):
+    """For look-ups, which can't be stopped: `most` at once, then OSError; nothing else waits for a name that hangs.
+
+    Daemons, each for one look-up: the interpreter would wait for a pool's threads at its end.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = Semaphore(most)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Never waits."""
+        if not self._free.acquire(blocking=False):
+            raise OSError("too many names are being looked up")
+        found = Future[Any]()
+        found.set_running_or_notify_cancel()  # who gives up waiting cancels nothing
+        Thread(target=self._work, args=(found, partial(fn, *args, **kwargs)), name="a name", daemon=True).start()
+        return found
+
+    def _work(self, found: Future[Any], look_up: Callable[[], Any]) -> None:
+        try:
+            found.set_result(look_up())
+        except BaseException as error:  # noqa: BLE001 (whoever waits has it)
+            found.set_exception(error)
+        finally:
+            self._free.release()
 
 
 def public_https(url: str) -> str:
@@ -50,14 +79,14 @@ def is_public(text: str) -> bool:
     return _is_public(address)
 
 
-async def resolve(host: str, threads: Executor | None = None) -> list[str]:
+async def resolve(host: str, threads: NameThreads) -> list[str]:
     """The host's addresses, each once; OSError where there are none to be had. Its caller bounds the time."""
     look_up = partial(socket.getaddrinfo, host, 443, type=socket.SOCK_STREAM)
     found = await asyncio.get_running_loop().run_in_executor(threads, look_up)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-async def resolve_public(host: str, threads: Executor | None = None) -> list[str]:
+async def resolve_public(host: str, threads: NameThreads) -> list[str]:
     """As `resolve`; ValueError where any of them is not public: one that is and one that is not is somebody's trick."""
     found = await resolve(host, threads)
     if not found or not all(is_public(address) for address in found):

@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 
+from common.addresses import NameThreads
 from common.bus.publisher import Publisher
 from common.keys import KeyRing, WebhookSecrets
 from common.store.pool import Pool
@@ -53,6 +54,11 @@ class Backend:
     def slots(self) -> asyncio.Semaphore:
         """How many webhooks are handled at once: an instance takes any number otherwise."""
         return asyncio.Semaphore(self.settings.max_concurrent)
+
+    @cached_property
+    def names(self) -> NameThreads:
+        """For hosts that clients name; the loop's own threads find the database and the broker."""
+        return NameThreads(8)
 
     def check(self) -> None:
         """ConfigurationError for the first setting that can't be used; connects to nothing."""

@@ -15,7 +15,7 @@ ADDRESSES = {
 }
 
 
-async def resolve(host: str, _: object = None) -> list[str]:
+async def resolve(host: str, _: object) -> list[str]:
     """In the place of `common.addresses.resolve`."""
     if host not in ADDRESSES:
         raise OSError(-2, "Name or service not known")

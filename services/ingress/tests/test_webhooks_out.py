@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +13,13 @@ import httpx
 import pytest
 from common.clock import utc_now
 from common.keys import KeyRing
-from common.store import broadcasts
+from common.store import broadcasts, events, webhook_messages
 from common.store.broadcasts import Targets
 from common.telegram.secrets import SigningVault
+from ingress.api import webhooks as routes
+from ingress.backend import Backend
 
+from . import names
 from .api import FIRST, SECOND, Api
 from .conftest import NEW_KEY
 
@@ -66,7 +72,20 @@ async def test_a_rotation_has_two_live_secrets_and_no_third(api: Api) -> None:
     assert (third.status_code, third.json()["code"]) == (409, "already_rotating")
     async with api.db.transaction() as tx:
         await tx.execute("UPDATE webhooks SET old_until = now() - interval '1 s'")
-    assert (await api.ask("POST", path, json={"overlap_seconds": 0})).status_code == 201
+    assert (await api.ask("POST", path, json={"overlap_seconds": 60})).status_code == 201
+
+
+async def test_without_an_overlap_a_rotation_ends_every_old_secret_at_once(api: Api) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}:rotate_secret"
+    await api.ask("POST", path, json={"overlap_seconds": 30 * 86400})
+    cut = await api.ask("POST", path, json={"overlap_seconds": 0})
+    assert (cut.status_code, cut.json()["old_until"]) == (201, None)
+    await cancelled(api)
+    async with api.db.transaction() as tx:
+        [claim] = await webhook_messages.claim(tx, {}, turns=4, hold=timedelta(seconds=30))
+    [alone] = claim.secrets
+    assert VAULT.open(made["webhook_id"], alone.secret, alone.key) == cut.json()["secret"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +108,21 @@ async def test_only_public_https_addresses_are_taken(api: Api, url: str) -> None
     assert changed.status_code == 422
     [row] = await api.rows("webhooks")
     assert row["url"] == BODY["url"]
+
+
+async def test_names_that_hang_hold_up_neither_the_database_nor_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hanging.wait(20))
+    monkeypatch.setattr(routes, "_PATIENCE", 0.5)
+    backend, loop = Backend(), asyncio.get_running_loop()
+    checks = [asyncio.create_task(routes._check_host(backend, f"https://n{n}.shop.com/")) for n in range(40)]
+    await asyncio.sleep(0)
+    try:
+        await asyncio.wait_for(loop.run_in_executor(None, int), 5)  # as asyncpg's look-up of its server
+        problems = await asyncio.wait_for(asyncio.gather(*checks, return_exceptions=True), 10)
+    finally:
+        hanging.set()
+    assert {getattr(problem, "code", problem) for problem in problems} == {"invalid_request"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +193,7 @@ async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
         await cancelled(api, bots)
     path = f"/api/webhooks/{made['webhook_id']}:replay"
     an_hour = (utc_now() - timedelta(hours=1)).isoformat()
-    assert (await api.ask("POST", path, json={"since": an_hour})).json() == {"events": 2, "more_since": None}
+    assert (await api.ask("POST", path, json={"since": an_hour})).json() == {"events": 2, "more_after": None}
     assert (await api.ask("POST", path, json={"since": "2100-01-01T00:00:00Z"})).json()["events"] == 0
     own, _, foreign = [event["event_id"] for event in await api.rows("events")]
     one = await api.ask("POST", path, json={"event_id": f"evt_{own}"})
@@ -175,11 +209,32 @@ async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
 @pytest.mark.parametrize(
     "body",
     [{}, {"since": "2026-01-01T00:00:00Z", "event_id": "evt_1"}, {"since": "2026-01-01T00:00:00"}, {"event_id": "1"},
-     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}],
+     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}, {"after": "1"}, {"event_id": "evt_1", "after": "evt_1"},
+     {"since": "2026-01-01T00:00:00Z", "after": "evt_1"}],
 )  # fmt: skip
 async def test_a_replay_is_of_one_thing(api: Api, body: dict[str, Any]) -> None:
     made = (await make(api)).json()
     assert (await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", json=body)).status_code == 422
+
+
+async def test_a_replay_gets_past_any_number_of_events_of_one_moment(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_messages, "MOST", 4)
+    made = (await make(api, kinds=["delivery.failed"])).json()
+    async with api.db.transaction() as tx:  # one statement ends many
+        await events.tell(tx, [{"kind": "delivery.failed", "bot_ids": [1], "data": {"delivery_id": n}} for n in range(10)])
+        await tx.execute("DELETE FROM webhook_messages")
+    path, body = f"/api/webhooks/{made['webhook_id']}:replay", {"since": "2026-01-01T00:00:00Z"}
+    for count in (4, 4, 2):
+        answer = (await api.ask("POST", path, json=body)).json()
+        assert answer["events"] == count
+        body = {"after": answer["more_after"]}
+    assert answer["more_after"] is None
+    told = [row["event_ids"] for row in await api.rows("webhook_messages")]
+    assert told == [[row["event_id"]] for row in await api.rows("events")]
+    gone = await api.ask("POST", path, json={"after": "evt_999"})
+    assert (gone.status_code, gone.json()["code"]) == (422, "event_not_found")
 
 
 async def test_what_was_replayed_once_under_a_key_is_not_replayed_twice(api: Api) -> None:
@@ -189,6 +244,21 @@ async def test_what_was_replayed_once_under_a_key_is_not_replayed_twice(api: Api
     answers = [await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", **ask) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert len(await api.rows("webhook_messages")) == 2
+
+
+async def test_a_change_that_is_asked_again_is_answered_like_the_first(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = (await make(api)).json()
+    path = f"/api/webhooks/{made['webhook_id']}"
+    ask = {"json": {"url": "https://six.shop.com/in"}, "headers": {"Idempotency-Key": "k"}}
+    first = await api.ask("PATCH", path, **ask)
+    monkeypatch.setitem(names.ADDRESSES, "six.shop.com", [])  # its name server is away
+    second = await api.ask("PATCH", path, **ask)
+    await api.ask("DELETE", path)
+    third = await api.ask("PATCH", path, **ask)
+    assert [answer.status_code for answer in (first, second, third)] == [200] * 3
+    assert first.json() == second.json() == third.json()
 
 
 async def test_enabled_again_it_begins_anew(api: Api) -> None:
@@ -204,14 +274,16 @@ async def test_enabled_again_it_begins_anew(api: Api) -> None:
     assert len(await api.rows("webhook_messages")) == 1
 
 
-async def test_removed_with_all_that_waits_for_it(api: Api) -> None:
+async def test_removed_nothing_is_told_to_it(api: Api) -> None:
     made = (await make(api)).json()
     await cancelled(api)
     path = f"/api/webhooks/{made['webhook_id']}"
     assert (await api.ask("DELETE", path)).status_code == 200
     assert (await api.ask("GET", path)).status_code == 404
-    assert await api.rows("webhook_messages") == await api.rows("webhooks") == []
+    assert await api.rows("webhooks") == []
     await cancelled(api)
+    async with api.db.transaction() as tx:  # the first one's request is there until it is pruned
+        assert await webhook_messages.claim(tx, {}, turns=4, hold=timedelta(seconds=30)) == []
     assert len(await api.rows("events")) == 1
 
 

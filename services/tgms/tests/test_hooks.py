@@ -216,6 +216,31 @@ async def test_three_days_of_failures_disable_it(stage: Stage) -> None:
     assert (webhook["enabled"], webhook["disabled_reason"]) == (False, "it failed for 3 days")
 
 
+async def test_removed_while_its_failure_is_written_neither_waits_for_ever(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure locks its request, then the webhook: who removes it must not go the other way."""
+    webhook_id = await stage.register(stage.a)
+    stage.a.answers = [500]
+    await stage.cancel()
+    settled, settle = asyncio.Event(), webhook_messages.settle
+
+    async def slowly(*values: Any, **options: Any) -> bool:
+        done = await settle(*values, **options)
+        settled.set()
+        await asyncio.sleep(0.3)
+        return done
+
+    monkeypatch.setattr(webhook_messages, "settle", slowly)
+    async with stage.hooks():
+        await asyncio.wait_for(settled.wait(), 10)
+        async with stage.db.transaction() as tx:
+            assert await webhooks.lock(tx, webhook_id, None)
+            await webhooks.remove(tx, webhook_id)
+    [row] = await stage.rows("webhook_messages")
+    assert (row["state"], row["reason"]) == ("pending", "answered 500")
+
+
 async def test_a_slow_one_does_not_delay_another(stage: Stage) -> None:
     await stage.register(stage.a)
     await stage.register(stage.b)

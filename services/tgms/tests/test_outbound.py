@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -188,3 +190,22 @@ async def test_a_name_server_that_hangs_is_asked_once_and_holds_up_no_other_name
     assert asked == [A, WRONG]
     hanging.set()
     await out.aclose()
+
+
+HANGING = """
+import asyncio, socket, time
+socket.getaddrinfo = lambda *_, **__: time.sleep(60)
+from tgms.outbound import Outbound
+
+async def main():
+    out = Outbound(timeout=0.2)
+    print((await out.post("https://a.shop.com/in", b"{}", {})).problem)
+    await out.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_a_name_server_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
+    ended = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30, check=True)
+    assert (ended.stdout, ended.stderr) == ("no answer in time\n", "")

@@ -6,17 +6,16 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from common.addresses import public_https, resolve_public
+from common.addresses import NameThreads, public_https, resolve_public
 
 from tgms.rules.telling import Answer
 
 TIMEOUT = 10.0  # seconds for one request, from the look-up of the name to the answer's first bytes
-_NAMES = 100  # look-ups at once: there are no more webhooks
+_NAMES = 100  # look-ups at once: about as many as there may be webhooks, each of which has one at a time
 Resolve = Callable[[str], Awaitable[list[str]]]
 
 
@@ -27,9 +26,7 @@ class Outbound:
         self, *, timeout: float = TIMEOUT, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        # Of its own: a name server that hangs must hold up neither other names nor the process's way to its database.
-        self._threads = ThreadPoolExecutor(_NAMES, thread_name_prefix="names")
-        self._resolver = Pinned(resolve or partial(resolve_public, threads=self._threads))
+        self._resolver = Pinned(resolve or partial(resolve_public, threads=NameThreads(_NAMES)))
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
@@ -57,7 +54,6 @@ class Outbound:
         """Ends every connection."""
         if self._session is not None:
             await self._session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

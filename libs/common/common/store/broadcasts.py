@@ -12,9 +12,10 @@ from common.store.pool import Tx
 State = Literal["scheduled", "planning", "running", "paused", "cancelled", "done"]
 
 
-# What webhooks are told of a broadcast that a statement changes.
+# What webhooks are told of a broadcast that a statement changes; after a colon come Telegram's own words, which may quote
+# the message.
 _TOLD = """RETURNING 'broadcast.{}' AS kind, bot_ids, jsonb_build_object(
-    'broadcast_id', broadcast_id, 'state', state, 'reason', pause_reason, 'total', total) AS data"""
+    'broadcast_id', broadcast_id, 'state', state, 'reason', split_part(pause_reason, ':', 1), 'total', total) AS data"""
 
 
 @dataclass(frozen=True, slots=True)

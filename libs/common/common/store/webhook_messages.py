@@ -82,12 +82,13 @@ async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta)
                SELECT m.message_id, w.webhook_id, w.url, w.failing_since, w.secret, w.secret_key,
                    CASE WHEN w.old_until > now() THEN w.old_secret END AS old_secret, w.old_secret_key
                FROM webhooks w LEFT JOIN unnest($1::bigint[], $2::int[]) AS b (webhook_id, n) USING (webhook_id)
-               CROSS JOIN LATERAL (
-                   SELECT message_id FROM webhook_messages m
-                   WHERE m.webhook_id = w.webhook_id AND m.state = 'pending' AND m.due_at <= now()
-                   ORDER BY m.due_at
-                   LIMIT greatest(0, CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))) m
-               WHERE w.wants_until = 'infinity')  -- those that are enabled, by their index
+               CROSS JOIN LATERAL (  -- a plain limit, which the planner can count on: else it reads the whole table
+                   SELECT message_id, row_number() OVER (ORDER BY due_at) AS place FROM (
+                       SELECT message_id, due_at FROM webhook_messages
+                       WHERE webhook_id = w.webhook_id AND state = 'pending' AND due_at <= now()
+                       ORDER BY due_at LIMIT $3) first) m
+               WHERE w.wants_until = 'infinity'  -- those that are enabled, by their index
+                   AND m.place <= CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))
            UPDATE webhook_messages m SET attempts = m.attempts + 1, due_at = now() + $4::interval,
                first_tried_at = coalesce(m.first_tried_at, now())
            FROM due WHERE m.message_id = due.message_id
@@ -146,15 +147,25 @@ async def replay_one(tx: Tx, webhook_id: int, event_id: int) -> int:
     return (await _replay(tx, webhook_id, await _allowed(tx, webhook_id, event_id)))[0]
 
 
-async def replay_since(tx: Tx, webhook_id: int, since: datetime) -> tuple[int, datetime | None]:
-    """How many events of its kinds go out once more, the oldest first, and from when on more were left."""
+async def moment(tx: Tx, webhook_id: int, event_id: int) -> datetime | None:
+    """When that event was; None for one that is not there, or that this webhook may not be told."""
+    rows = await _allowed(tx, webhook_id, event_id)
+    return rows[0]["at"] if rows else None
+
+
+async def replay_since(tx: Tx, webhook_id: int, since: datetime, *, after: int = 0) -> tuple[int, int | None]:
+    """How many events of its kinds go out once more, the oldest first, and after which one more were left.
+
+    `after` is the last event that was had of that very moment: thousands may have one.
+    """
     rows = await tx.fetch(
         """SELECT e.event_id, e.kind, e.at FROM events e, webhooks w
-           WHERE w.webhook_id = $1 AND e.at >= $2 AND e.kind = ANY(w.kinds)
+           WHERE w.webhook_id = $1 AND (e.at, e.event_id) > ($2, $3) AND e.kind = ANY(w.kinds)
                AND (w.bot_ids IS NULL OR e.bot_ids <@ w.bot_ids)
-           ORDER BY e.at, e.event_id LIMIT $3""",
+           ORDER BY e.at, e.event_id LIMIT $4""",
         webhook_id,
         since,
+        after,
         MOST + 1,
     )
     return await _replay(tx, webhook_id, rows)
@@ -170,8 +181,8 @@ async def _allowed(tx: Tx, webhook_id: int, event_id: int) -> list[Any]:
     )
 
 
-async def _replay(tx: Tx, webhook_id: int, rows: Sequence[Any]) -> tuple[int, datetime | None]:
-    chosen, rest = rows[:MOST], rows[MOST:]
+async def _replay(tx: Tx, webhook_id: int, rows: Sequence[Any]) -> tuple[int, int | None]:
+    chosen = rows[:MOST]
     await tx.execute(
         """WITH chosen AS (SELECT * FROM unnest($2::bigint[], $3::text[]) AS c (event_id, kind)),
            waiting AS (
@@ -184,7 +195,7 @@ async def _replay(tx: Tx, webhook_id: int, rows: Sequence[Any]) -> tuple[int, da
         [row["kind"] for row in chosen],
         GATHERED,
     )
-    return len(chosen), rest[0]["at"] if rest else None
+    return len(chosen), chosen[-1]["event_id"] if len(rows) > MOST else None
 
 
 async def _events(tx: Tx, event_ids: list[int]) -> dict[int, Event]:

@@ -190,7 +190,9 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
     )
 )
 _MAX_REPORT = 80  # characters of Telegram's description that we repeat
-_QUOTED = re.compile(r'"[^"]*("|$)')  # a tag, a button's text: pieces of the message, which nobody reads in a log
+# A tag, a button's text or address: pieces of the message, which nobody reads in a log. Up to the last such quote, for
+# a piece may have quotes of its own; an apostrophe begins none.
+_QUOTED = re.compile(r"""(?<!\w)(["'])(?:.*\1|.*)""", re.DOTALL)
 
 
 def outcome(status: int, body: bytes, retry_after: str | None) -> Any | TelegramError:

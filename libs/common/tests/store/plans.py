@@ -56,7 +56,7 @@ INSERT INTO webhooks (url, kinds, secret, secret_key, created_by, enabled, wants
 INSERT INTO events (kind, bot_ids, data, at)
     SELECT 'delivery.failed', '{{1}}', '{{}}', now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
 INSERT INTO webhook_messages (webhook_id, kind, event_ids, state, created_at)
-    SELECT n % 2000 + 1, 'delivery.failed', ARRAY[n], CASE n % 100 WHEN 6 THEN 'pending' ELSE 'delivered' END,
+    SELECT n % 4 * 500 + 7, 'delivery.failed', ARRAY[n], CASE n % 3 WHEN 0 THEN 'pending' ELSE 'delivered' END,
            now() - n * interval '1 minute' FROM generate_series(1, {ROWS}) n;
 INSERT INTO webhook_waiting SELECT 7, n FROM generate_series(1, {ROWS}) n;
 INSERT INTO api_keys (key_id, owner, name, digest, scopes) SELECT n, n, 'k', n::text::bytea, '{{}}'

@@ -124,7 +124,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     ),
     "events with company": (webhook_messages.gather, {"webhook_waiting_pkey"}),
     "requests listed": (
-        lambda tx: webhook_messages.page(tx, 7, state=None, before_id=99, limit=9),
+        lambda tx: webhook_messages.page(tx, 8, state=None, before_id=9999, limit=9),
         {"webhook_messages_webhook"},
     ),
     "events since": (lambda tx: webhook_messages.replay_since(tx, 7, datetime.now(UTC) - DAY / 24), {"events_at"}),

@@ -192,5 +192,10 @@ def test_what_is_repeated_of_a_description_is_short(code: int, description: str)
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 418])
 def test_what_telegram_quotes_of_a_message_is_not_repeated(code: int) -> None:
-    for quoting in ('unsupported start tag "canary" at byte offset 5', 'cut off in "canary'):
-        assert "canary" not in str(classify(code, f"Bad Request: can't parse entities: {quoting}", {}))
+    for quoting in (
+        'unsupported start tag "canary" at byte offset 5', 'cut off in "canary', "cut off in 'canary",
+        "button URL 'https://a.shop.com/?it's=canary' is invalid", 'start tag "a "canary" b" is not closed',
+    ):  # fmt: skip
+        told = str(classify(code, f"Bad Request: can't parse entities: {quoting}", {}))
+        assert "canary" not in told
+        assert "can't parse entities" in told

@@ -16,6 +16,7 @@ _Url: TypeAlias = Annotated[
     AfterValidator(public_https),
     Field(description="https, port 443, a public host.", examples=["https://shop.example.com/muster"]),
 ]
+_EventId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^evt_[1-9][0-9]{0,18}$")]
 _Kinds: TypeAlias = Annotated[list[Kind], Field(min_length=1, max_length=20)]
 
 
@@ -51,25 +52,27 @@ class SecretRotation(Request):
 
 
 class Replay(Request):
-    """Either a moment or one event."""
+    """A moment, the event that others came after, or one event."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-01-31T09:00:00Z"}]})
 
     since: AwareDatetime | None = None
-    event_id: Annotated[str, StringConstraints(pattern=r"^evt_[1-9][0-9]{0,18}$")] | None = None
+    after: _EventId | None = None
+    event_id: _EventId | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.since is None) == (self.event_id is None):
-            raise ValueError("give either since or event_id")
+    def _one_of_them(self) -> Self:
+        if [self.since, self.after, self.event_id].count(None) != 2:
+            raise ValueError("give since, after or event_id")
         if self.number > BIGINT:
-            raise ValueError("there is no such event_id")
+            raise ValueError("there is no such event")
         return self
 
     @property
     def number(self) -> int:
-        """Of the one event; 0 without it."""
-        return int(self.event_id[4:]) if self.event_id else 0
+        """Of the event that is named; 0 without one."""
+        named = self.after or self.event_id
+        return int(named[4:]) if named else 0
 
 
 class WebhookAnswer(Answer):
@@ -116,7 +119,7 @@ class Told(Answer):
 
 
 class Replayed(Answer):
-    """`more_since` where there were more than 10,000: ask for them from then on."""
+    """`more_after` where there were more than 10,000: ask for those `after` it."""
 
     events: int
-    more_since: datetime | None
+    more_after: str | None

@@ -56,7 +56,7 @@ async def make_webhook(caller: Writer, backend: Keys, body: NewWebhook) -> MadeW
     Idempotency-Key here.
     """
     bot_ids = _within(caller, body.bot_ids)
-    await _check_host(body.url)
+    await _check_host(backend, body.url)
     owner = f"key:{caller.owner}"
     async with backend.pool.transaction("make_webhook") as tx:
         own, everybody = await webhooks.count(tx, owner)
@@ -88,9 +88,11 @@ async def list_webhook_deliveries(
 async def rotate_webhook_secret(
     caller: Writer, tx: Tx, backend: Keys, webhook_id: WebhookId, body: SecretRotation
 ) -> MadeWebhook:
-    """Make a new secret, which is only in this answer. The one so far signs as well for a while."""
+    """Make a new secret, which is only in this answer. The one so far signs as well for a while, or with
+    `overlap_seconds` 0 no more, nor does one from before it.
+    """
     row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-    if row.old_until is not None:
+    if row.old_until is not None and body.overlap_seconds > 0:
         raise AppError("already_rotating", 409, "two secrets are live already", until=row.old_until.isoformat())
     secret, sealed = sealing.new_secret(backend.settings.webhook_keys.get_secret_value(), webhook_id)
     saved = await webhooks.rotate(tx, webhook_id, sealed, timedelta(seconds=body.overlap_seconds))
@@ -113,19 +115,22 @@ async def test_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -
 
 @router.post("/{webhook_id}:replay", status_code=202, response_model=Replayed, operation_id="replay_webhook")
 async def replay_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId, body: Replay) -> Response:
-    """Tell events of the last 7 days once more, under the ids that they had: all since a moment, or one."""
+    """Tell events of the last 7 days once more, under the ids that they had: all since a moment, all after one of
+    them, or one.
+    """
 
     async def effect(tx: pool.Tx) -> Replayed:
         row = _enabled(await webhooks.lock(tx, webhook_id, caller.bot_ids))
-        if body.since is not None:
-            count, more = await webhook_messages.replay_since(tx, webhook_id, body.since)
-        else:
+        moment = body.since or await webhook_messages.moment(tx, webhook_id, body.number)
+        if moment is None:
+            raise AppError("event_not_found", 422, "there is no such event that this webhook listens to")
+        if body.event_id is not None:
             count, more = await webhook_messages.replay_one(tx, webhook_id, body.number), None
-            if count == 0:
-                raise AppError("event_not_found", 422, "there is no such event that this webhook listens to")
+        else:
+            count, more = await webhook_messages.replay_since(tx, webhook_id, moment, after=body.number)
         asked = body.model_dump(mode="json", exclude_none=True)
         await _record(tx, caller, "webhook.replay", row, before=None, after=asked | {"events": count})
-        return Replayed(events=count, more_since=more)
+        return Replayed(events=count, more_after=f"evt_{more}" if more else None)
 
     return await one.run(caller, effect, body=body, status=202)
 
@@ -141,10 +146,13 @@ async def change_webhook(
     caller: Writer, one: Idempotent, backend: Keys, webhook_id: WebhookId, body: WebhookChanges
 ) -> Response:
     """Change a webhook. Enabled again, it also gets what was kept for it while Muster had it disabled."""
+    again = await one.before(caller, body=body)
+    if again is not None:
+        return again
     async with backend.pool.transaction("get_webhook") as tx:  # nobody's host is looked up for who may not change it
         _found(await webhooks.get(tx, webhook_id, caller.bot_ids))
     if body.url is not None:
-        await _check_host(body.url)
+        await _check_host(backend, body.url)
 
     async def effect(tx: pool.Tx) -> WebhookAnswer:
         row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
@@ -163,7 +171,7 @@ async def change_webhook(
 
 @router.delete("/{webhook_id}", response_model=WebhookAnswer, operation_id="remove_webhook")
 async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId) -> Response:
-    """Remove a webhook with all that waits for it; a request that is under way ends."""
+    """Remove a webhook: what waits for it is not told any more; a request that is under way ends."""
 
     async def effect(tx: pool.Tx) -> WebhookAnswer:
         row = _found(await webhooks.lock(tx, webhook_id, caller.bot_ids))
@@ -174,11 +182,11 @@ async def remove_webhook(caller: Writer, one: Idempotent, webhook_id: WebhookId)
     return await one.run(caller, effect)
 
 
-async def _check_host(url: str) -> None:
+async def _check_host(backend: Backend, url: str) -> None:
     """Now; and once more at each request, for names are given other addresses."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            await addresses.resolve_public(addresses.host_of(url))
+            await addresses.resolve_public(addresses.host_of(url), backend.names)
     except (OSError, TimeoutError):
         what = "has a host whose address can't be looked up now"
     except ValueError as error:
