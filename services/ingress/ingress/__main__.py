@@ -43,7 +43,7 @@ class Door:
 
 
 class Server(uvicorn.Server):
-    """Serves on for a moment after SIGTERM; a second signal, or Ctrl-C, ends it at once."""
+    """Serves on for a moment after SIGTERM where somebody is connected; a second signal, or Ctrl-C, ends it at once."""
 
     def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by the signal."""
-        if sig != signal.SIGTERM or self._door.closing:
+        if sig != signal.SIGTERM or self._door.closing or not self.server_state.connections:
             super().handle_exit(sig, frame)
             return
         self._door.closing = True

@@ -32,7 +32,8 @@ TELL: Final = f"""event AS (
 TOLD_DELIVERIES: Final = """told AS (
         SELECT 'delivery.' || state AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
             'delivery_id', delivery_id, 'broadcast_id', broadcast_id, 'group_id', group_id, 'bot_id', bot_id,
-            'state', state, 'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE reason END, 'attempts', attempts, 'message_id', message_id) AS data
+            'state', state, 'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE reason END, 'attempts', attempts,
+            'message_id', message_id) AS data
         FROM settled WHERE state IN ('failed', 'unknown', 'sent'))"""
 # What `settled` must return of them.
 DELIVERY: Final = (
