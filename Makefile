@@ -119,3 +119,10 @@ compose-down: ## stop what compose-up started; the data stays
 
 compose-smoke: ## compose.yaml on free ports: a message answered, a broadcast sent, all gone again (ARGS=--no-build)
 	@$(STACK) compose smoke $(ARGS)
+
+# In the cluster of KUBECONFIG, with the images IMAGE_TAG; docs/cluster.md has all of its variables.
+.PHONY: e2e
+e2e: ## the whole product in a cluster: install, KEDA, faults, upgrade, walls (ARGS="-k scaling"; BUILD= leaves images as they are)
+	@$(if $(BUILD),$(STACK) images --tag $(IMAGE_TAG),$(STACK) --quiet)
+	@IMAGE_TAG=$(IMAGE_TAG) $${MUSTER_VENV:-.venv}/bin/python -W ignore::ResourceWarning -m pytest -m cluster -W ignore::ResourceWarning tests/e2e/cluster $(ARGS)
+BUILD ?= 1

@@ -304,6 +304,15 @@ async def test_a_flood_is_shown_with_what_it_leaves_of_the_rate(api: Api, telegr
     assert (shown["rate"], shown["flood_until"], shown["health"]["problems"]) == (30, None, [])
 
 
+async def test_a_flood_of_a_bot_that_was_never_checked_is_shown(api: Api) -> None:
+    await api.grow(FIRST, 0)
+    async with api.db.transaction() as tx:
+        await congestion.note(tx, [Refusal(BotId(FIRST), -1, timedelta(seconds=70))])
+    [shown] = (await api.ask("GET", "/api/bots")).json()["items"]
+    health = shown["health"]
+    assert (health["checked_at"], health["webhook"], health["problems"]) == (None, "unknown", ["throttled"])
+
+
 async def test_how_fast_and_whether_at_all(api: Api) -> None:
     await api.grow(FIRST, 0)
     path = f"/api/bots/{FIRST}"

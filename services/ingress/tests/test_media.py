@@ -193,6 +193,25 @@ async def test_expired_files_go_unless_an_open_broadcast_needs_them(api: Api) ->
     assert await api.rows("blobs") == await api.rows("blob_chunks") == []
 
 
+async def test_an_expired_file_takes_its_file_ids_along_unless_another_keeps_the_same(api: Api) -> None:
+    mine, theirs = await upload(api), await upload(api, key=await api.make_key("messages:write"))
+    digest = bytes.fromhex(mine.json()["sha256"])
+    async with api.db.transaction() as tx:
+        for name in ("a.jpg", "b.jpg"):
+            key = media_files.Key(FIRST, media_files.of_upload(digest, name), "photo")
+            await media_files.save(tx, key, "file-1", "sender")
+        await tx.execute(
+            "UPDATE media SET expires_at = now() - interval '1 s' WHERE media_id = $1", mine.json()["media_id"]
+        )
+        assert await media.prune(tx) == 1
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [1, 1, 2]
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE media SET expires_at = now() - interval '1 s'")
+        assert await media.prune(tx) == 1
+    assert [len(await api.rows(table)) for table in ("blobs", "media", "media_files")] == [0, 0, 1], "b.jpg is another"
+    assert theirs.json()["media_id"] != mine.json()["media_id"]
+
+
 async def remove(api: Api, name: str, **options: Any) -> httpx.Response:
     return await api.ask("DELETE", f"/api/media/{name.removeprefix('media:')}", **options)
 
@@ -273,6 +292,30 @@ async def test_what_a_schedule_will_send_is_there_is_not_deleted_and_does_not_ex
         assert (answer.status_code, answer.json()["code"]) == (422, "media_not_found")
     await api.ask("DELETE", path)
     assert (await remove(api, name)).status_code == 200
+
+
+async def test_a_schedule_that_is_over_comes_back_with_its_files_or_not_at_all(api: Api) -> None:
+    await api.grow(FIRST, 1)
+    photo, other = [(await upload(api, JPEG + each)).json()["media"] for each in (b"1", b"2")]
+    album = {"type": "album", "media": [{"type": "photo", "media": photo}, {"type": "photo", "media": other}]}
+    plan = {"name": "x", "cron": "0 9 * * *", "targets": {"all": True}}
+    paths = []
+    for message in (album, {"type": "photo", "media": photo, "caption": "media:999"}):
+        made = await api.ask("POST", "/api/schedules", json=plan | {"message": message})
+        paths.append(f"/api/schedules/{made.json()['schedule_id']}")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE schedules SET next_at = NULL, ends_at = now() - interval '1 day'")
+        await tx.execute("UPDATE media SET expires_at = now() - interval '1 s'")
+    assert (await remove(api, other)).status_code == 200
+    refused = await api.ask("PATCH", paths[0], json={"ends_at": None})
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_not_found")
+    for changes in ({"name": "y"}, {"enabled": False}):
+        assert (await api.ask("PATCH", paths[0], json=changes)).status_code == 200
+    refused = await api.ask("PATCH", paths[0], json={"ends_at": None, "enabled": True})
+    assert refused.json()["media_id"] == int(other.removeprefix("media:"))
+    back = await api.ask("PATCH", paths[1], json={"ends_at": None})
+    assert back.status_code == 200, back.text
+    assert (await remove(api, photo)).json()["code"] == "media_in_use"
 
 
 async def test_a_deletion_waits_for_who_is_about_to_name_the_file(api: Api) -> None:

@@ -209,21 +209,21 @@ async def test_a_replay_tells_the_same_events_again(api: Api) -> None:
 @pytest.mark.parametrize(
     "body",
     [{}, {"since": "2026-01-01T00:00:00Z", "event_id": "evt_1"}, {"since": "2026-01-01T00:00:00"}, {"event_id": "1"},
-     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}, {"after": "1"}, {"event_id": "evt_1", "after": "evt_1"},
-     {"since": "2026-01-01T00:00:00Z", "after": "evt_1"}],
+     {"event_id": "evt_9999999999999999999"}, {"event_id": "evt_0"}, {"after": "1"},
+     {"event_id": "evt_1", "after": "evt_1"}, {"since": "2026-01-01T00:00:00Z", "after": "evt_1"}],
 )  # fmt: skip
 async def test_a_replay_is_of_one_thing(api: Api, body: dict[str, Any]) -> None:
     made = (await make(api)).json()
     assert (await api.ask("POST", f"/api/webhooks/{made['webhook_id']}:replay", json=body)).status_code == 422
 
 
-async def test_a_replay_gets_past_any_number_of_events_of_one_moment(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_replay_gets_past_any_number_of_events_of_one_moment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_messages, "MOST", 4)
     made = (await make(api, kinds=["delivery.failed"])).json()
     async with api.db.transaction() as tx:  # one statement ends many
-        await events.tell(tx, [{"kind": "delivery.failed", "bot_ids": [1], "data": {"delivery_id": n}} for n in range(10)])
+        await events.tell(
+            tx, [{"kind": "delivery.failed", "bot_ids": [1], "data": {"delivery_id": n}} for n in range(10)]
+        )
         await tx.execute("DELETE FROM webhook_messages")
     path, body = f"/api/webhooks/{made['webhook_id']}:replay", {"since": "2026-01-01T00:00:00Z"}
     for count in (4, 4, 2):

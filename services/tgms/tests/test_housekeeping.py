@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+from common.errors import StoreUnavailable
+from common.store import outbox
 from common.testing.polling import eventually
 from common.testing.postgres import Database
 from tgms import housekeeping
@@ -62,6 +65,44 @@ async def test_a_published_job_that_nobody_handled_is_published_again(db: Databa
     await swept(db, leader, "SELECT published_at IS NULL FROM outbox WHERE order_seq = 1")
     async with db.transaction() as tx:
         assert await tx.fetchval("SELECT published_at IS NOT NULL FROM outbox WHERE order_seq = 2")
+
+
+@pytest.mark.timeout(60)
+async def test_after_a_long_absence_no_transaction_takes_out_all(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was taken out stays so where a later table fails."""
+    async with db.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO events (kind, data, at)
+               SELECT 'broadcast.cancelled', '{}', now() - interval '8 days' FROM generate_series(1, 10500)"""
+        )
+        await tx.execute(
+            """INSERT INTO webhook_messages (webhook_id, kind, event_ids, created_at)
+               SELECT 1, 'broadcast.cancelled', ARRAY[n], now() - interval '8 days' FROM generate_series(1, 10500) n"""
+        )
+        await tx.execute(
+            """INSERT INTO idempotent_results (owner, route, key, body_hash, status, headers, body, created_at)
+               SELECT 'o', 'r', n, '', 200, '{}', '', now() - interval '2 days' FROM generate_series(1, 10500) n"""
+        )
+        await tx.execute(
+            """INSERT INTO media_files (bot_id, source, kind, claimed_by, claimed_until, created_at)
+               SELECT n, '', 'photo', 's', now(), now() - interval '61 days' FROM generate_series(1, 10500) n"""
+        )
+
+    async def fails(*_: object) -> int:
+        raise StoreUnavailable("a statement took too long")
+
+    monkeypatch.setattr(outbox, "revive", fails)
+    await housekeeping._prune(db.pool, leader, _KEEP)
+    async with db.transaction() as tx:
+        for table in ("events", "webhook_messages", "idempotent_results", "media_files"):
+            assert await tx.fetchval(f"SELECT count(*) FROM {table}") == 500, table  # noqa: S608 (our own names)
+    monkeypatch.undo()
+    await housekeeping._prune(db.pool, leader, _KEEP)
+    async with db.transaction() as tx:
+        for table in ("events", "webhook_messages", "idempotent_results", "media_files"):
+            assert await tx.fetchval(f"SELECT count(*) FROM {table}") == 0, table  # noqa: S608 (our own names)
 
 
 async def test_who_does_not_lead_sweeps_nothing(db: Database, leader: Leader) -> None:

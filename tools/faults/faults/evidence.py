@@ -104,6 +104,15 @@ async def intents(pool: Pool, pid: int) -> set[int]:
     return {row["delivery_id"] for row in rows}
 
 
+async def intents_in(pool: Pool, host: str) -> set[int]:
+    """The same for all sender processes of one host, which a pod is."""
+    async with pool.transaction("intents in one") as tx:
+        rows = await tx.fetch(
+            "SELECT delivery_id FROM deliveries WHERE state = 'sending' AND split_part(owner, ':', 1) = $1", host
+        )
+    return {row["delivery_id"] for row in rows}
+
+
 async def open_deliveries(pool: Pool, bots: Sequence[int]) -> Counter[int]:
     """How many are still to end, by bot; a broadcast that is not planned yet counts all of its groups."""
     async with pool.transaction("open deliveries") as tx:

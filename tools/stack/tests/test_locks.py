@@ -50,7 +50,9 @@ def test_a_requirement_of_ours_is_replaced_by_what_it_asks_for(tmp_path: Path) -
 
 
 def test_another_requirement_makes_a_lock_stale(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "tools"\nversion = "1"\nrequires-python = ">=3.11"\n')
+    group = "[dependency-groups]\nreload = []\n"
+    project = f'[project]\nname = "tools"\nversion = "1"\nrequires-python = ">=3.11"\n{group}'
+    (tmp_path / "pyproject.toml").write_text(project)
     for name in ("ingress", "tgms", "sender", "dm", "telegram-sim"):
         folder = tmp_path / "services" / name
         folder.mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_a_failure_is_told_with_its_reason_and_the_way_out(empty: Path) -> None:
     program(empty / "bin" / "dpkg-deb")
     with pytest.raises(StackError, match="Unable to locate package") as refused:
         prometheus.have()
-    assert refused.value.hint == "as root: apt-get update, then again"
+    assert refused.value.hint == "as root: apt-get update"
     assert not shutil.which("prometheus")
 
 

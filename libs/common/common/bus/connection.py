@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol, ABC):
         self.heard = time.time()
         buffer, at = self._buffer + data if self._buffer else data, 0
         try:
-            while end := wire.end_of_frame(buffer, at, self._frame_max):
+            while not self.closed and (end := wire.end_of_frame(buffer, at, self._frame_max)):
                 self._take(buffer[at:end])
                 at = end
         except Exception as error:  # noqa: BLE001 (what can't be read ends the connection, never the process)

@@ -163,8 +163,8 @@ class Consumer(Generic[JobT]):
         settled = False  # also when it is cancelled: the next one has it at once
         try:
             async with self._at_work:
-                # What was prefetched and not begun before a stop is not begun any more.
-                settled = not self._stopping.is_set() and await self._settled(source, delivery, job)
+                # What was prefetched and not begun before a stop or a loss is not begun any more: it is another's.
+                settled = not (self._stopping.is_set() or source.closed) and await self._settled(source, delivery, job)
         finally:
             child(metrics.IN_FLIGHT, self._queue.name).dec()
             if settled:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from common.store.pool import Tx
 
+MOST = 50_000  # counted of each, for each bot: half an hour of its sends; to count millions costs more than they tell
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -21,35 +23,42 @@ async def ahead(
 ) -> dict[int, int]:
     """By bot: sends, deletions and edits that go before the last of what waits.
 
-    All of a higher priority; of each with the same one no more than we have ourselves, for they take turns.
-    `broadcast_id` or `revision_id` is who waits.
+    Of each with a higher priority at most `MOST`; of each with the same one no more than we have ourselves, for they
+    take turns. `broadcast_id` or `revision_id` is who waits.
     """
     rows = await tx.fetch(
-        """WITH w AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS w (bot_id, own)),
+        """WITH w AS (
+               SELECT bot_id, own, p AS priority, CASE WHEN p > $3 THEN $6 ELSE least(own, $6) END AS most
+               FROM unnest($1::bigint[], $2::bigint[]) AS w (bot_id, own), generate_series($3, 10) p),
            calls AS (
-               SELECT false AS revises, b.broadcast_id AS id, b.priority, d.bot_id
-               FROM broadcasts b JOIN deliveries d USING (broadcast_id)
-               WHERE b.state = 'running' AND b.priority >= $3 AND b.broadcast_id <> $4 AND d.state = 'pending'
-                   AND d.bot_id = ANY($1::bigint[])
+               SELECT false AS revises, b.broadcast_id AS id, w.bot_id, w.most, d.n
+               FROM broadcasts b JOIN w USING (priority) CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
+                   SELECT FROM deliveries d
+                   WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
+                   ORDER BY d.not_before, d.delivery_id LIMIT w.most) d) d
+               WHERE b.state = 'running' AND b.broadcast_id <> $4
                UNION ALL
-               SELECT true, r.revision_id, r.priority, i.bot_id
-               FROM revisions r JOIN revision_items i USING (revision_id)
-               WHERE r.finished_at IS NULL AND r.state = 'running' AND r.priority >= $3 AND r.revision_id <> $5
-                   AND i.state = 'pending' AND i.bot_id = ANY($1::bigint[])
+               SELECT true, r.revision_id, w.bot_id, w.most, i.n
+               FROM revisions r JOIN w USING (priority) CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
+                   SELECT FROM revision_items i
+                   WHERE i.revision_id = r.revision_id AND i.bot_id = w.bot_id AND i.state = 'pending'
+                   ORDER BY i.not_before, i.item_id LIMIT w.most) i) i
+               WHERE r.finished_at IS NULL AND r.state = 'running' AND r.revision_id <> $5
                UNION ALL  -- of which the items are still to be made
-               SELECT true, r.revision_id, r.priority, d.bot_id
-               FROM revisions r JOIN deliveries d USING (broadcast_id)
-               WHERE r.finished_at IS NULL AND r.state = 'running' AND NOT r.planned AND r.priority >= $3
-                   AND r.revision_id <> $5 AND d.group_id > r.planned_to AND d.state = 'sent'
-                   AND d.bot_id = ANY($1::bigint[])),
-           rivals AS (SELECT priority, bot_id, count(*) AS n FROM calls GROUP BY revises, id, priority, bot_id)
-           SELECT bot_id, sum(CASE WHEN priority > $3 THEN n ELSE least(n, own) END)::bigint AS n
-           FROM rivals JOIN w USING (bot_id) GROUP BY bot_id""",
+               SELECT true, r.revision_id, w.bot_id, w.most, d.n
+               FROM revisions r CROSS JOIN LATERAL (SELECT bot_id, count(*) AS n FROM (
+                   SELECT d.bot_id FROM deliveries d
+                   WHERE d.broadcast_id = r.broadcast_id AND d.group_id > r.planned_to AND d.state = 'sent'
+                   ORDER BY d.group_id LIMIT $6) d GROUP BY bot_id) d JOIN w USING (priority, bot_id)
+               WHERE r.finished_at IS NULL AND r.state = 'running' AND NOT r.planned AND r.revision_id <> $5),
+           rivals AS (SELECT bot_id, least(sum(n), most) AS n FROM calls GROUP BY revises, id, bot_id, most)
+           SELECT bot_id, sum(n)::bigint AS n FROM rivals GROUP BY bot_id HAVING sum(n) > 0""",
         list(waiting),
         list(waiting.values()),
         priority,
         broadcast_id,
         revision_id,
+        MOST,
     )
     return {row["bot_id"]: row["n"] for row in rows}
 

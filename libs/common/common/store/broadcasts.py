@@ -12,8 +12,8 @@ from common.store.pool import Tx
 State = Literal["scheduled", "planning", "running", "paused", "cancelled", "done"]
 
 
-# What webhooks are told of a broadcast that a statement changes; after a colon come Telegram's own words, which may quote
-# the message.
+# What webhooks are told of a broadcast that a statement changes; after a colon come Telegram's own words, which may
+# quote the message.
 _TOLD = """RETURNING 'broadcast.{}' AS kind, bot_ids, jsonb_build_object(
     'broadcast_id', broadcast_id, 'state', state, 'reason', split_part(pause_reason, ':', 1), 'total', total) AS data"""
 

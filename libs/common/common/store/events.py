@@ -32,7 +32,8 @@ TELL: Final = f"""event AS (
 TOLD_DELIVERIES: Final = """told AS (
         SELECT 'delivery.' || state AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
             'delivery_id', delivery_id, 'broadcast_id', broadcast_id, 'group_id', group_id, 'bot_id', bot_id,
-            'state', state, 'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE reason END, 'attempts', attempts, 'message_id', message_id) AS data
+            'state', state, 'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE reason END, 'attempts', attempts,
+            'message_id', message_id) AS data
         FROM settled WHERE state IN ('failed', 'unknown', 'sent'))"""
 # What `settled` must return of them.
 DELIVERY: Final = (
@@ -77,9 +78,18 @@ async def test(tx: Tx, webhook_id: int, bot_ids: list[int] | None) -> int:
 
 
 async def prune(tx: Tx, older_than: timedelta) -> int:
-    """Events, and the requests that carried them; how many."""
+    """Events, and the requests that carried them, at most 10,000 of each a call; how many."""
     gone = [
-        await tx.execute("DELETE FROM events WHERE at < now() - $1::interval", older_than),
-        await tx.execute("DELETE FROM webhook_messages WHERE created_at < now() - $1::interval", older_than),
+        await tx.execute(
+            """DELETE FROM events WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM events WHERE at < now() - $1::interval ORDER BY at LIMIT 10000))""",
+            older_than,
+        ),
+        await tx.execute(
+            """DELETE FROM webhook_messages WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM webhook_messages WHERE created_at < now() - $1::interval
+                   ORDER BY created_at LIMIT 10000))""",
+            older_than,
+        ),
     ]
     return sum(int(status.rpartition(" ")[2]) for status in gone)

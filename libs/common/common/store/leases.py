@@ -10,20 +10,37 @@ from common.store.pool import Tx
 
 
 async def acquire(tx: Tx, name: str, holder: str, ttl: timedelta) -> Epoch | None:
-    """Takes or renews; the epoch grows by one with each change of holder. None while another holds it."""
+    """Takes or renews; the epoch grows by one with each change of holder. None while another holds it.
+
+    A renewal leaves the epoch alone, which is in a unique index: so it does not wait for the holder's own fenced
+    transactions, however slow. Whoever takes the lease waits for them.
+    """
     epoch = await tx.fetchval(
+        """UPDATE leases SET expires_at = now() + $3::interval
+           WHERE name = $1 AND holder = $2 AND expires_at > now() RETURNING epoch""",
+        name,
+        holder,
+        ttl,
+    )
+    if epoch is None:
+        epoch = await _take(tx, name, holder, ttl)
+    return None if epoch is None else Epoch(epoch)
+
+
+async def _take(tx: Tx, name: str, holder: str, ttl: timedelta) -> int | None:
+    taken: int | None = await tx.fetchval(
         """INSERT INTO leases AS l (name, holder, epoch, expires_at) VALUES ($1, $2, 1, now() + $3::interval)
            ON CONFLICT (name) DO UPDATE SET
                holder = excluded.holder,
                expires_at = excluded.expires_at,
-               epoch = CASE WHEN l.holder = excluded.holder AND l.expires_at > now() THEN l.epoch ELSE l.epoch + 1 END
-           WHERE l.holder = excluded.holder OR l.expires_at <= now()
+               epoch = l.epoch + 1
+           WHERE l.expires_at <= now()
            RETURNING epoch""",
         name,
         holder,
         ttl,
     )
-    return None if epoch is None else Epoch(epoch)
+    return taken
 
 
 async def release(tx: Tx, name: str, holder: str, epoch: Epoch) -> None:
@@ -36,7 +53,7 @@ async def release(tx: Tx, name: str, holder: str, epoch: Epoch) -> None:
 async def fence(tx: Tx, name: str, epoch: Epoch) -> None:
     """LeaseLost unless the epoch is still ours; the lock keeps it so until this transaction ends."""
     ours = await tx.fetchval(
-        "SELECT epoch = $2 AND expires_at > now() FROM leases WHERE name = $1 FOR SHARE", name, epoch
+        "SELECT epoch = $2 AND expires_at > now() FROM leases WHERE name = $1 FOR KEY SHARE", name, epoch
     )
     if not ours:
         raise LeaseLost

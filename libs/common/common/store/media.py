@@ -110,11 +110,15 @@ async def row(tx: Tx, media_id: int) -> Media | None:
     return Media(**dict(found)) if found else None
 
 
-async def hold(tx: Tx, ids: Sequence[int], until: datetime) -> None:
-    """Not taken out before then: a broadcast needs them."""
-    await tx.execute(
-        "UPDATE media SET expires_at = greatest(expires_at, $2) WHERE media_id = ANY($1::bigint[])", list(ids), until
+async def hold(tx: Tx, ids: Sequence[int], until: datetime) -> set[int]:
+    """Not taken out before then: something needs them. Those that are there."""
+    rows = await tx.fetch(
+        """UPDATE media SET expires_at = greatest(expires_at, $2) WHERE media_id = ANY($1::bigint[])
+           RETURNING media_id""",
+        list(ids),
+        until,
     )
+    return {row["media_id"] for row in rows}
 
 
 async def stored(tx: Tx, owner: str) -> int:
@@ -136,25 +140,31 @@ async def read(tx: Tx, digest: bytes) -> bytes | None:
 
 async def prune(tx: Tx) -> int:
     """Expired files that no open broadcast and no schedule names, and the bytes that nobody names any more."""
-    rows = await tx.fetch(
-        """DELETE FROM media WHERE media_id IN (
-               SELECT m.media_id FROM media m WHERE m.expires_at <= now() AND NOT EXISTS (
-                   SELECT 1 FROM broadcasts b WHERE b.state NOT IN ('cancelled', 'done')
-                       AND b.content::text LIKE '%"media:' || m.media_id || '"%')
-                   AND NOT EXISTS (
-                       SELECT 1 FROM schedules s WHERE (s.next_at IS NOT NULL OR NOT s.enabled)
-                           AND s.content::text LIKE '%"media:' || m.media_id || '"%')
-               ORDER BY m.expires_at LIMIT $1)
-           AND expires_at <= now() RETURNING digest""",
+    expired = await tx.fetch(
+        """SELECT m.media_id, m.digest FROM media m WHERE m.expires_at <= now() AND NOT EXISTS (
+               SELECT 1 FROM broadcasts b WHERE b.state NOT IN ('cancelled', 'done')
+                   AND b.content::text LIKE '%"media:' || m.media_id || '"%')
+               AND NOT EXISTS (
+                   SELECT 1 FROM schedules s WHERE (s.next_at IS NOT NULL OR NOT s.enabled)
+                       AND s.content::text LIKE '%"media:' || m.media_id || '"%')
+           ORDER BY m.expires_at LIMIT $1""",
         _ROUND,
     )
-    digests = [row["digest"] for row in rows]
-    await _drop(tx, digests)
-    return len(digests)
+    if not expired:
+        return 0
+    await _lock(tx, [row["digest"] for row in expired])
+    # Who has uploaded or named one meanwhile has moved its end.
+    rows = await tx.fetch(
+        "DELETE FROM media WHERE media_id = ANY($1::bigint[]) AND expires_at <= now() RETURNING digest, name",
+        [row["media_id"] for row in expired],
+    )
+    await _drop(tx, [(row["digest"], row["name"]) for row in rows])
+    return len(rows)
 
 
 async def lock(tx: Tx, media_id: int, within: list[int] | None) -> tuple[Media, list[int] | None] | None:
     """Also an expired one, with the bots of its uploader's key. Whoever is about to name it has done so after this."""
+    await _lock(tx, await tx.fetchval("SELECT ARRAY(SELECT digest FROM media WHERE media_id = $1)", media_id))
     found = await tx.fetchrow(
         """SELECT media_id, digest, name, mime, size, created_at, expires_at, bot_ids FROM media
            WHERE media_id = $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[]) FOR UPDATE""",
@@ -189,22 +199,23 @@ async def needed_by(tx: Tx, media_id: int) -> tuple[list[int], list[int]]:
 
 
 async def remove(tx: Tx, row: Media) -> None:
-    """With its bytes and what Telegram calls it, unless somebody else keeps the same."""
+    """One that is locked, with its bytes and what Telegram calls it, unless somebody else keeps the same."""
     await tx.execute("DELETE FROM media WHERE media_id = $1", row.media_id)
-    await _drop(tx, [row.digest])
-    kept = "SELECT EXISTS (SELECT 1 FROM media WHERE digest = $1 AND name = $2)"
-    if not await tx.fetchval(kept, row.digest, row.name):
-        await media_files.drop(tx, media_files.of_upload(row.digest, row.name))
+    await _drop(tx, [(row.digest, row.name)])
 
 
-async def _drop(tx: Tx, digests: list[bytes]) -> None:
-    """Those that nobody names any more."""
-    if not digests:
-        return
-    # Locked before the look: who uploads the same file now has either named it, or finds it gone.
+async def _lock(tx: Tx, digests: list[bytes]) -> None:
+    """Before their names, as uploads do it; who uploads the same bytes now has named them, or finds them gone."""
     await tx.execute("SELECT 1 FROM blobs WHERE digest = ANY($1::bytea[]) ORDER BY digest FOR UPDATE", digests)
+
+
+async def _drop(tx: Tx, files: list[tuple[bytes, str]]) -> None:
+    """The locked bytes and the file_ids of those that nobody names any more."""
+    digests = [digest for digest, _ in files]
+    rows = await tx.fetch("SELECT DISTINCT digest, name FROM media WHERE digest = ANY($1::bytea[])", digests)
+    kept = {(row["digest"], row["name"]) for row in rows}
+    await media_files.drop(tx, [media_files.of_upload(*file) for file in files if file not in kept])
+    named = {digest for digest, _ in kept}
     await tx.execute(
-        """DELETE FROM blobs b WHERE digest = ANY($1::bytea[])
-           AND NOT EXISTS (SELECT 1 FROM media m WHERE m.digest = b.digest)""",
-        digests,
+        "DELETE FROM blobs WHERE digest = ANY($1::bytea[])", [each for each in digests if each not in named]
     )

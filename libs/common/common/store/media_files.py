@@ -97,12 +97,17 @@ async def forget(tx: Tx, key: Key, file_id: str) -> None:
     )
 
 
-async def drop(tx: Tx, source: bytes) -> None:
-    """Every bot's and kind's: it is not sent again."""
-    await tx.execute("DELETE FROM media_files WHERE source = $1", source)
+async def drop(tx: Tx, sources: list[bytes]) -> None:
+    """Every bot's and kind's: they are not sent again."""
+    await tx.execute("DELETE FROM media_files WHERE source = ANY($1::bytea[])", sources)
 
 
 async def prune(tx: Tx, keep: timedelta) -> int:
-    """Older ones: whoever still needs such a file uploads it once more."""
-    status = await tx.execute("DELETE FROM media_files WHERE created_at < now() - $1::interval", keep)
+    """Older ones, at most 10,000 a call: whoever still needs such a file uploads it once more."""
+    status = await tx.execute(
+        """DELETE FROM media_files WHERE ctid = ANY(ARRAY(
+               SELECT ctid FROM media_files WHERE created_at < now() - $1::interval
+               ORDER BY created_at LIMIT 10000))""",
+        keep,
+    )
     return int(status.rpartition(" ")[2])

@@ -72,6 +72,15 @@ class Pool:
                 async with connection.transaction():
                     yield connection
 
+    async def apart(self, statement: str) -> None:
+        """On a connection of its own and in no transaction, for what PostgreSQL runs in none."""
+        with _translated():
+            connection = await asyncpg.connect(self._url, timeout=self._timeout, command_timeout=self._timeout)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close(timeout=self._timeout)
+
     async def ping(self) -> None:
         """StoreUnavailable unless a query is answered."""
         async with self.transaction("ping") as tx:

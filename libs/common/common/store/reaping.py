@@ -21,9 +21,9 @@ async def unslot(tx: Tx, late: timedelta) -> int:
         tx,
         """WITH lost AS (
                UPDATE deliveries SET state = 'pending', slot_at = NULL
-               WHERE delivery_id IN (
+               WHERE delivery_id = ANY (ARRAY(
                    SELECT delivery_id FROM deliveries
-                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED)
+                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
                AND state = 'slotted' RETURNING delivery_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
@@ -45,10 +45,10 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                    state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
                    settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
                FROM broadcasts b
-               WHERE b.broadcast_id = d.broadcast_id AND d.delivery_id IN (
+               WHERE b.broadcast_id = d.broadcast_id AND d.delivery_id = ANY (ARRAY(
                    SELECT s.delivery_id FROM deliveries s WHERE s.state = 'sending' AND NOT EXISTS (
                        SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
-                   FOR UPDATE OF s SKIP LOCKED)
+                   FOR UPDATE OF s SKIP LOCKED))
                AND d.state = 'sending' RETURNING {DELIVERY}, b.items),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + settled.items * interval '1 s'
@@ -99,10 +99,10 @@ async def close_cancelled(tx: Tx) -> int:
         f"""WITH settled AS (
                UPDATE deliveries d SET settled_at = now(),
                    state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'cancelled' END
-               WHERE d.delivery_id IN (
+               WHERE d.delivery_id = ANY (ARRAY(
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1
-                   FOR UPDATE OF o SKIP LOCKED)
+                   FOR UPDATE OF o SKIP LOCKED))
                AND d.state IN ('pending', 'slotted') RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
@@ -118,10 +118,10 @@ async def expire(tx: Tx) -> int:
         f"""WITH settled AS (
                UPDATE deliveries d SET settled_at = now(),
                    state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'expired' END
-               WHERE d.delivery_id IN (
+               WHERE d.delivery_id = ANY (ARRAY(
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
-                       AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED)
+                       AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED))
                AND d.state = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)

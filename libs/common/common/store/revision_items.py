@@ -147,9 +147,9 @@ async def unslot(tx: Tx, late: timedelta) -> int:
     count: int = await tx.fetchval(
         """WITH lost AS (
                UPDATE revision_items SET state = 'pending', slot_at = NULL
-               WHERE item_id IN (
+               WHERE item_id = ANY (ARRAY(
                    SELECT item_id FROM revision_items
-                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED)
+                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
                AND state = 'slotted' RETURNING item_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL
@@ -170,10 +170,10 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                UPDATE revision_items i SET owner = NULL, reason = 'sender died',
                    state = CASE WHEN i.attempts < $2 THEN 'pending' ELSE 'failed' END,
                    settled_at = CASE WHEN i.attempts < $2 THEN NULL ELSE now() END
-               WHERE i.item_id IN (
+               WHERE i.item_id = ANY (ARRAY(
                    SELECT s.item_id FROM revision_items s WHERE s.state = 'sending' AND NOT EXISTS (
                        SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
-                   FOR UPDATE OF s SKIP LOCKED)
+                   FOR UPDATE OF s SKIP LOCKED))
                AND i.state = 'sending' RETURNING i.item_id, i.group_id, i.bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
@@ -192,10 +192,10 @@ async def close(tx: Tx) -> int:
     """What was waiting in superseded and stopped revisions, a chunk of it."""
     count: int = await tx.fetchval(
         """WITH closed AS (
-               UPDATE revision_items SET state = 'cancelled', settled_at = now() WHERE item_id IN (
+               UPDATE revision_items SET state = 'cancelled', settled_at = now() WHERE item_id = ANY (ARRAY(
                    SELECT i.item_id FROM revisions r JOIN revision_items i USING (revision_id)
                    WHERE r.finished_at IS NULL AND r.state <> 'running' AND i.state = 'pending' LIMIT $1
-                   FOR UPDATE OF i SKIP LOCKED)
+                   FOR UPDATE OF i SKIP LOCKED))
                AND state = 'pending' RETURNING 1)
            SELECT count(*) FROM closed""",
         _CHUNK,
@@ -208,10 +208,10 @@ async def expire(tx: Tx) -> int:
     count: int = await tx.fetchval(
         """WITH closed AS (
                UPDATE revision_items SET state = 'not_recallable', reason = 'older than 48 hours', settled_at = now()
-               WHERE item_id IN (
+               WHERE item_id = ANY (ARRAY(
                    SELECT item_id FROM revision_items
                    WHERE state = 'pending' AND deadline IS NOT NULL AND deadline <= now() LIMIT $1
-                   FOR UPDATE SKIP LOCKED)
+                   FOR UPDATE SKIP LOCKED))
                AND state = 'pending' RETURNING 1)
            SELECT count(*) FROM closed""",
         _CHUNK,

@@ -16,6 +16,7 @@ from common.errors import BrokerUnavailable
 from common.jobs import ProcessPrivateMessage
 from common.queues import DM_QUEUE
 from common.testing.amqp_peer import AmqpPeer
+from common.testing.builders import make_private_job
 from common.testing.consuming import Shelf
 from common.testing.polling import eventually
 from pamqp import base, body, commands, frame, header
@@ -203,6 +204,42 @@ async def test_a_broker_that_freezes_on_the_way_up_is_given_up(
         await eventually(lambda: consumer.connected)
         stop.set()
         await running
+
+
+async def test_nothing_is_taken_behind_the_end_of_the_connection(peer: AmqpPeer) -> None:
+    taken = Taken()
+    async with subscribed(peer, taken) as subscription:
+        end = frame.marshal(commands.Channel.Close(406, "x", 60, 80), 1)
+        peer.say_bytes(delivered(1, b"{}") + end + delivered(2, b"{}"))
+        await asyncio.wait_for(subscription.lost.wait(), 5)
+        await asyncio.sleep(0)
+    assert [each.tag for each in taken] == [1]
+
+
+async def test_what_waits_for_its_turn_at_a_loss_is_not_begun(peer: AmqpPeer) -> None:
+    begun, goes_on = list[str](), asyncio.Event()
+
+    async def handle(job: ProcessPrivateMessage) -> None:
+        begun.append(job.message_id)
+        await goes_on.wait()
+
+    publisher = Publisher(peer.url, "test", timeout=1)
+    limits = Limits(concurrency=1, grace=5)
+    consumer = Consumer(peer.url, DM_QUEUE, handle, publisher=publisher, store=Shelf(), limits=limits)
+    stop = asyncio.Event()
+    running = asyncio.create_task(consumer.run(stop))
+    await eventually(lambda: consumer.connected)
+    for user in (1, 2):
+        job = make_private_job(user_id=user)
+        peer.say_bytes(delivered(user, job.model_dump_json().encode(), message_id=f"m{user}"))
+    await eventually(lambda: begun == ["m1"])
+    peer.say(commands.Channel.Close(406, "x", 60, 80))
+    await eventually(lambda: not consumer.connected)
+    goes_on.set()
+    await eventually(lambda: consumer.connected and not len(consumer._tasks))
+    assert begun == ["m1"]
+    stop.set()
+    await running
 
 
 async def nothing(_: ProcessPrivateMessage) -> None:

@@ -77,6 +77,7 @@ class Explainer:
     tx: Tx
     indexes: set[str] = field(default_factory=set)
     scanned: set[str] = field(default_factory=set)
+    repeated: int = 0  # subqueries that lock rows, and run once for each row of another table
 
     async def execute(self, sql: str, *values: Any) -> Any:
         await self._explain(sql, *values)
@@ -102,14 +103,16 @@ class Explainer:
         [plan] = json.loads(await self.tx.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))
         self._walk(plan["Plan"])
 
-    def _walk(self, node: dict[str, Any]) -> None:
+    def _walk(self, node: dict[str, Any], *, inner: bool = False) -> None:
+        self.repeated += inner and node["Node Type"] == "LockRows"
         if "Index Name" in node:
             self.indexes.add(node["Index Name"])
         self.indexes.update(node.get("Conflict Arbiter Indexes", ()))
         if node["Node Type"] == "Seq Scan":
             self.scanned.add(node["Relation Name"])
-        for inner in node.get("Plans", ()):
-            self._walk(inner)
+        for child in node.get("Plans", ()):
+            again = node["Node Type"] == "Nested Loop" and child["Parent Relationship"] == "Inner"
+            self._walk(child, inner=(inner or again) and child["Parent Relationship"] != "InitPlan")
 
 
 @asynccontextmanager

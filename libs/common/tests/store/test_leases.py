@@ -76,6 +76,18 @@ async def test_only_the_holder_gives_it_back(db: Database, holder: str, epoch: i
     await fence(db.pool, Epoch(1))
 
 
+async def test_a_fenced_transaction_holds_up_who_takes_the_lease_and_not_its_renewal(db: Database) -> None:
+    await acquire(db.pool, "a")
+    async with db.transaction() as tx:
+        await leases.fence(tx, "tgms", Epoch(1))
+        assert await asyncio.wait_for(acquire(db.pool, "a", SHORT), 2) == 1
+        await eventually(lambda: expired(db), within=5)
+        taking = asyncio.create_task(acquire(db.pool, "b"))
+        await asyncio.sleep(0.3)
+        assert not taking.done()
+    assert await asyncio.wait_for(taking, 5) == 2
+
+
 async def test_the_fence_lets_nobody_write_with_an_old_epoch(db: Database) -> None:
     await acquire(db.pool, "a", SHORT)
     await eventually(lambda: acquire(db.pool, "b"), within=5)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from common.ids import BotId
 from common.store import broadcasts, deliveries, media, media_files
 from common.store.broadcasts import Targets
@@ -76,20 +77,40 @@ async def test_two_who_upload_the_same_bytes_at_once_keep_them_once(db: Database
         assert await media.read(tx, b"other") is None
 
 
-async def test_an_upload_during_the_housekeeping_keeps_its_bytes(db: Database) -> None:
-    new = New("a", None, b"digest", "a", "text/plain", 3)
+async def _uploaded(db: Database, keep: timedelta) -> media.Media:
     async with db.transaction() as tx:
         await media.claim_blob(tx, b"digest", 3)
         await media.add_chunk(tx, b"digest", 0, b"abc")
-        await media.save(tx, new, -DAY)
+        return await media.save(tx, New("a", None, b"digest", "a", "text/plain", 3), keep)
+
+
+@pytest.mark.parametrize(("owner", "pruned"), [("a", 0), ("b", 1)])
+async def test_an_upload_during_the_housekeeping_keeps_its_bytes(db: Database, owner: str, pruned: int) -> None:
+    await _uploaded(db, -DAY)
     async with db.transaction() as tx:
         assert not await media.claim_blob(tx, b"digest", 3)
         pruning = asyncio.create_task(_prune(db))
         await asyncio.sleep(0.1)
-        await media.save(tx, New("b", None, b"digest", "b", "text/plain", 3), DAY)
-    assert await pruning == 1
+        await media.save(tx, New(owner, None, b"digest", "a", "text/plain", 3), DAY)
+    assert await pruning == pruned
     async with db.transaction() as tx:
         assert await media.read(tx, b"digest") == b"abc"
+
+
+async def test_an_upload_beside_the_deletion_of_the_same_file_waits_or_is_waited_for(db: Database) -> None:
+    kept = await _uploaded(db, DAY)
+
+    async def delete() -> None:
+        async with db.transaction() as tx:
+            assert await media.lock(tx, kept.media_id, None)
+            await media.remove(tx, kept)
+
+    async with db.transaction() as tx:
+        assert not await media.claim_blob(tx, b"digest", 3)
+        deleting = asyncio.create_task(delete())
+        await asyncio.sleep(0.1)
+        assert (await media.save(tx, New("a", None, b"digest", "a", "text/plain", 3), DAY)).media_id == kept.media_id
+    await deleting
 
 
 async def _prune(db: Database) -> int:
@@ -158,7 +179,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "files pruned": (
         media.prune, {"media_expires_at", "broadcasts_open", "media_digest", "blobs_pkey"},
     ),
-    "a file to be deleted": (lambda tx: media.lock(tx, 7, None), {"media_pkey"}),
+    "a file to be deleted": (lambda tx: media.lock(tx, 7, None), {"media_pkey", "blobs_pkey"}),
     "who needs it": (lambda tx: media.needed_by(tx, 7), {"broadcasts_open"}),
     "a file deleted": (
         lambda tx: media.remove(tx, FILE), {"media_pkey", "media_digest", "blobs_pkey", "media_files_source"},

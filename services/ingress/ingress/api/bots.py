@@ -34,7 +34,7 @@ Ours: TypeAlias = Annotated[Backend, Depends(backend_of)]
 class HealthAnswer(Answer):
     """What Telegram said at the last check; nobody asks it in between. `throttled` is what its 429s say now."""
 
-    checked_at: datetime
+    checked_at: Annotated[datetime | None, Field(description="null: it was not, and is throttled.")]
     webhook: Annotated[
         Literal["ours", "foreign", "none", "unknown"], Field(description="Whose address Telegram posts updates to.")
     ]
@@ -70,7 +70,7 @@ class BotAnswer(Answer):
     webhook_url: Annotated[str | None, Field(description="As it was set here; null: it was not.")]
     webhook_key: Annotated[str | None, Field(description="The version of MUSTER_WEBHOOK_KEYS in its secret.")]
     webhook_set_at: datetime | None
-    health: Annotated[HealthAnswer | None, Field(description="null until a check after the last change.")]
+    health: Annotated[HealthAnswer | None, Field(description="null until a check after the last change, or a flood.")]
     created_at: datetime
 
 
@@ -175,7 +175,9 @@ def _found(view: BotView | None) -> BotView:
 def _shown(view: BotView) -> BotAnswer:
     fields = asdict(view)
     health, checked_at = fields.pop("health"), fields.pop("checked_at")
-    if health and view.throttled:
+    health = health if checked_at else None
+    if view.throttled:
+        health = health or {"webhook": "unknown", "problems": []}
         health = health | {"problems": [*health["problems"], "throttled"]}
-    known = HealthAnswer(checked_at=checked_at, **health) if health and checked_at else None
+    known = HealthAnswer(checked_at=checked_at, **health) if health else None
     return BotAnswer(**fields, health=known)

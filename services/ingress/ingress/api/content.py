@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from common.markup.entities import Marked
 from common.markup.parse import CAPTION_LIMIT, MOST_PARTS, TEXT_LIMIT
@@ -251,6 +251,14 @@ def _read(text: str, parse_mode: ParseMode | None) -> Marked:
 
 def _uploads(*files: MediaMessage | AlbumItem) -> list[tuple[Kind, int]]:
     return [(file.type, int(found[1])) for file in files if (found := _UPLOAD.fullmatch(file.media))]
+
+
+def files_of(content: dict[str, Any]) -> list[int]:
+    """Our files that kept content sends."""
+    params = content["params"]
+    items = params["media"] if content["method"] == "sendMediaGroup" else []
+    sources = [item["media"] for item in items] or [params.get(kind) for kind in get_args(Kind)]
+    return [int(found[1]) for source in sources if source and (found := _UPLOAD.fullmatch(source))]
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:

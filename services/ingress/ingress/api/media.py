@@ -235,9 +235,11 @@ async def _delete(tx: pool.Tx, media_id: int, caller: Caller) -> MediaAnswer:
 
 
 async def hold(tx: pool.Tx, ids: Sequence[int], until: datetime) -> None:
-    """Kept for as long as an accepted broadcast may need them."""
-    if ids:
-        await media.hold(tx, ids, until)
+    """Kept for as long as they may be needed, also expired ones; AppError where one is gone."""
+    gone = set(ids) - await media.hold(tx, ids, until) if ids else set()
+    if gone:
+        media_id = min(gone)
+        raise AppError("media_not_found", 422, f"media:{media_id} is not there any more", media_id=media_id)
 
 
 def _shown(row: Media) -> MediaAnswer:

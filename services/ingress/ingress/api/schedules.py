@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Annotated, Any, TypeAlias
 
@@ -14,7 +14,7 @@ from common.store import audit, pool, schedules
 from common.store.schedules import Plan, Run, Schedule
 from fastapi import APIRouter, Depends, Path, Response, Security
 
-from ingress.api import media
+from ingress.api import content, media
 from ingress.api.fields import BIGINT
 from ingress.api.pages import Asked, Page
 from ingress.api.recurrence import Dates, NewSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
@@ -83,8 +83,10 @@ async def change_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
         row = _found(await schedules.lock(tx, schedule_id, caller.bot_ids))
         if body.message is not None:
             await media.check(tx, body.message, caller)
-        plan = body.onto(row.plan)
-        saved = await schedules.save(tx, schedule_id, _dated(plan) if body.moves else plan)
+        plan = _dated(body.onto(row.plan)) if body.moves else body.onto(row.plan)
+        if body.moves and plan.next_at is not None:  # nobody kept the file of one that was over
+            await media.hold(tx, content.files_of(plan.content), utc_now() + timedelta(days=1))
+        saved = await schedules.save(tx, schedule_id, plan)
         await _record(tx, caller, "schedule.change", saved, before=_facts(row.plan), after=_facts(saved.plan))
         return _shown(saved)
 
