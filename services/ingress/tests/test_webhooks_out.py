@@ -110,6 +110,11 @@ async def test_only_public_https_addresses_are_taken(api: Api, url: str) -> None
     assert row["url"] == BODY["url"]
 
 
+async def test_a_name_that_leads_inside_is_answered_like_one_that_is_not_known(api: Api) -> None:
+    answers = [await make(api, url=f"https://{host}.shop.com/") for host in ("inside", "unknown", "mixed")]
+    assert len({str(answer.json()["errors"]) for answer in answers}) == 1
+
+
 async def test_names_that_hang_hold_up_neither_the_database_nor_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hanging.wait(20))
