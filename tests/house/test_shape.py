@@ -42,6 +42,13 @@ def test_the_map_is_fresh() -> None:
     assert docs_map.PAGE.read_text("utf-8") == docs_map.page(), "python tests/house/docs_map.py --write"
 
 
+def test_decisions_have_their_files_numbers() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert pages
+    titles = {page.name: page.read_text("utf-8").partition("\n")[0] for page in pages}
+    assert {name: title for name, title in titles.items() if not title.startswith(f"# {int(name[:4])}. ")} == {}
+
+
 def test_the_linters_are_short_enough_to_be_believed() -> None:
     for name in ("sql_home.py", "queue_names.py"):
         assert len((Path(__file__).parent / name).read_text("utf-8").splitlines()) <= 60

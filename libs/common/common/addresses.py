@@ -81,7 +81,8 @@ def is_public(text: str) -> bool:
 
 async def resolve(host: str, threads: NameThreads) -> list[str]:
     """The host's addresses, each once; OSError where there are none to be had. Its caller bounds the time."""
-    look_up = partial(socket.getaddrinfo, host, 443, type=socket.SOCK_STREAM)
+    # With its last dot, without which a cluster's search domains are tried as well.
+    look_up = partial(socket.getaddrinfo, f"{host}.", 443, type=socket.SOCK_STREAM)
     found = await asyncio.get_running_loop().run_in_executor(threads, look_up)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from common.clock import utc_now
 from common.keys import KeyRing
-from common.store import broadcasts, events, webhook_messages
+from common.store import broadcasts, events, webhook_messages, webhooks
 from common.store.broadcasts import Targets
 from common.telegram.secrets import SigningVault
 from ingress.api import webhooks as routes
@@ -108,6 +108,11 @@ async def test_only_public_https_addresses_are_taken(api: Api, url: str) -> None
     assert changed.status_code == 422
     [row] = await api.rows("webhooks")
     assert row["url"] == BODY["url"]
+
+
+async def test_a_name_that_leads_inside_is_answered_like_one_that_is_not_known(api: Api) -> None:
+    answers = [await make(api, url=f"https://{host}.shop.com/") for host in ("inside", "unknown", "mixed")]
+    assert len({str(answer.json()["errors"]) for answer in answers}) == 1
 
 
 async def test_names_that_hang_hold_up_neither_the_database_nor_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +277,19 @@ async def test_enabled_again_it_begins_anew(api: Api) -> None:
     on = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json={"enabled": True})
     assert (on.json()["enabled"], on.json()["disabled_reason"], on.json()["failing_since"]) == (True, None, None)
     assert len(await api.rows("webhook_messages")) == 1
+
+
+@pytest.mark.parametrize(("change", "kept"), [({"kinds": BODY["kinds"]}, 1), ({"enabled": False}, 0)])
+async def test_what_muster_disabled_is_kept_for_until_somebody_disables_it(
+    api: Api, change: dict[str, Any], kept: int
+) -> None:
+    made = (await make(api)).json()
+    async with api.db.transaction() as tx:
+        assert await webhooks.disable(tx, made["webhook_id"], BODY["url"], "it failed for 3 days")
+    answer = await api.ask("PATCH", f"/api/webhooks/{made['webhook_id']}", json=change)
+    assert (answer.json()["enabled"], bool(answer.json()["disabled_reason"])) == (False, bool(kept))
+    await cancelled(api)
+    assert len(await api.rows("webhook_messages")) == kept
 
 
 async def test_removed_nothing_is_told_to_it(api: Api) -> None:

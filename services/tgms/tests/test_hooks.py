@@ -23,7 +23,6 @@ from common.store.webhooks import Sealed
 from common.telegram.secrets import SigningVault
 from common.testing.polling import eventually
 from common.testing.postgres import Database
-from standardwebhooks import Webhook
 from tgms import housekeeping
 from tgms.hooks import Hooks
 from tgms.leader import Leader
@@ -120,15 +119,24 @@ async def test_an_event_arrives_signed_and_whole(stage: Stage) -> None:
     assert stage.b.got == []
 
 
-async def test_a_wrong_secret_or_a_changed_body_does_not_verify(stage: Stage) -> None:
-    """What `Receiver.take` would notice: the library refuses both."""
+async def test_who_has_another_webhooks_secret_refuses_it(stage: Stage) -> None:
     await stage.register(stage.a)
+    own = stage.a.secret
+    await stage.register(stage.a)
+    stage.a.secret, other = own, stage.a.secret
+    assert own != other
     async with stage.hooks():
         await stage.cancel()
-        await eventually(lambda: stage.settled("delivered"))
-    headers = stage.a.got[0]["headers"]
-    with pytest.raises(Exception, match="No matching signature"):
-        Webhook(stage.a.secret).verify(b'{"changed": true}', headers)
+        [taken] = await eventually(lambda: stage.settled("delivered"))
+        [refused] = await eventually(lambda: unanswered(stage))
+    assert refused["reason"] == "answered 500"
+    assert taken["webhook_id"] < refused["webhook_id"]
+    assert len(stage.a.got) == 1
+
+
+async def unanswered(stage: Stage) -> list[dict[str, Any]]:
+    """What failed and is tried again later."""
+    return [row for row in await stage.rows("webhook_messages") if row["state"] == "pending" and row["reason"]]
 
 
 async def test_while_two_secrets_live_either_verifies(stage: Stage) -> None:
@@ -209,11 +217,24 @@ async def test_three_days_of_failures_disable_it(stage: Stage) -> None:
     stage.a.answers = [500]
     await stage.cancel()
     await stage.execute("UPDATE webhook_messages SET first_tried_at = now() - interval '3 days', attempts = 9")
-    await stage.execute("UPDATE webhooks SET failing_since = now() - interval '3 days'")
+    await stage.execute("UPDATE webhooks SET failing_since = now() - interval '3 days', updated_at = 'epoch'")
     async with stage.hooks():
         await eventually(lambda: stage.settled("failed"))
     [webhook] = await stage.rows("webhooks")
     assert (webhook["enabled"], webhook["disabled_reason"]) == (False, "it failed for 3 days")
+
+
+async def test_enabled_again_what_it_failed_to_take_is_tried_as_if_for_the_first_time(stage: Stage) -> None:
+    webhook_id = await stage.register(stage.a)
+    stage.a.answers = [503, 204]
+    await stage.cancel()
+    await stage.execute("UPDATE webhook_messages SET first_tried_at = now() - interval '4 days', attempts = 7")
+    async with stage.db.transaction() as tx:
+        assert await webhooks.disable(tx, webhook_id, stage.a.url, "it failed for 3 days")
+        await webhooks.save(tx, webhook_id, url=stage.a.url, kinds=["broadcast.cancelled"], enabled=True)
+    async with stage.hooks():
+        [row] = await eventually(lambda: stage.settled("delivered"), within=12)  # after the first step
+    assert row["attempts"] == 2
 
 
 async def test_removed_while_its_failure_is_written_neither_waits_for_ever(

@@ -75,11 +75,12 @@ async def gather(tx: Tx) -> int:
 async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta) -> list[Claim]:
     """Due ones, for each webhook as many as it has turns that are not `busy`, and one where it fails.
 
-    Each counts as tried, and comes back after `hold` if nobody says how it ended.
+    Each counts as tried, and comes back after `hold` if nobody says how it ended. What was tried before the webhook was
+    last changed (enabled again, another address, another secret) is tried as if for the first time.
     """
     rows = await tx.fetch(
         """WITH due AS (
-               SELECT m.message_id, w.webhook_id, w.url, w.failing_since, w.secret, w.secret_key,
+               SELECT m.message_id, w.webhook_id, w.url, w.failing_since, w.updated_at, w.secret, w.secret_key,
                    CASE WHEN w.old_until > now() THEN w.old_secret END AS old_secret, w.old_secret_key
                FROM webhooks w LEFT JOIN unnest($1::bigint[], $2::int[]) AS b (webhook_id, n) USING (webhook_id)
                CROSS JOIN LATERAL (  -- a plain limit, which the planner can count on: else it reads the whole table
@@ -89,8 +90,9 @@ async def claim(tx: Tx, busy: Mapping[int, int], *, turns: int, hold: timedelta)
                        ORDER BY due_at LIMIT $3) first) m
                WHERE w.wants_until = 'infinity'  -- those that are enabled, by their index
                    AND m.place <= CASE WHEN w.failing_since IS NULL THEN $3 ELSE 1 END - coalesce(b.n, 0))
-           UPDATE webhook_messages m SET attempts = m.attempts + 1, due_at = now() + $4::interval,
-               first_tried_at = coalesce(m.first_tried_at, now())
+           UPDATE webhook_messages m SET due_at = now() + $4::interval,
+               attempts = CASE WHEN m.first_tried_at < due.updated_at THEN 1 ELSE m.attempts + 1 END,
+               first_tried_at = CASE WHEN m.first_tried_at >= due.updated_at THEN m.first_tried_at ELSE now() END
            FROM due WHERE m.message_id = due.message_id
            RETURNING m.message_id, m.kind, m.event_ids, m.attempts, m.first_tried_at, now() AS tried_at,
                due.webhook_id, due.url, due.failing_since, due.secret, due.secret_key, due.old_secret,

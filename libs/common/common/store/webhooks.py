@@ -115,13 +115,15 @@ async def page(tx: Tx, *, within: list[int] | None, after: int, limit: int) -> l
     return [Webhook(**dict(row)) for row in rows]
 
 
-async def save(tx: Tx, webhook_id: int, *, url: str, kinds: list[str], enabled: bool) -> Webhook:
-    """As it is now to be. Enabled again, it is told from here on, and gets what was kept for it."""
+async def save(tx: Tx, webhook_id: int, *, url: str, kinds: list[str], enabled: bool | None) -> Webhook:
+    """As it is now to be. Enabled again, it is told from here on, and gets what was kept for it; None leaves that."""
     row = await tx.fetchrow(
-        f"""UPDATE webhooks SET url = $2, kinds = $3, enabled = $4, updated_at = now(),
-               disabled_reason = CASE WHEN $4 THEN NULL ELSE disabled_reason END,
-               failing_since = CASE WHEN $4 AND (NOT enabled OR url <> $2) THEN NULL ELSE failing_since END,
-               wants_until = CASE WHEN $4 THEN 'infinity' WHEN enabled THEN now() ELSE wants_until END
+        f"""UPDATE webhooks SET url = $2, kinds = $3, enabled = coalesce($4, enabled), updated_at = now(),
+               disabled_reason = CASE WHEN $4 IS NULL THEN disabled_reason END,
+               failing_since = CASE WHEN coalesce($4, enabled) AND (NOT enabled OR url <> $2) THEN NULL
+                   ELSE failing_since END,
+               wants_until = CASE WHEN $4 THEN 'infinity' WHEN NOT $4 THEN least(wants_until, now())
+                   ELSE wants_until END
            WHERE webhook_id = $1 RETURNING {_COLUMNS}""",  # noqa: S608 (as above)
         webhook_id,
         url,
