@@ -24,7 +24,7 @@ async def test_every_panel_is_answered(site: Site, fleet: Fleet) -> None:
         for _ in range(3):  # a rate needs a number that was there and has grown
             await fleet.broadcast()
             await fleet.ended(within=120)
-            for path in ("/api/groups", "/api/broadcasts", "/api/stats"):
+            for path in ("/api/groups", "/api/broadcasts", "/api/bots"):
                 await fleet.ask("GET", path)
             async with fleet.http.post(site.url("ingress") + "/api/webhooks/telegram", data=b"{") as response:
                 assert response.status == 401
