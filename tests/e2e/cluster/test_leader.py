@@ -142,7 +142,7 @@ async def test_never_two_that_act(site: Site, fleet: Fleet) -> None:
 
 def _acts(site: Site) -> list[tuple[str, Any]]:
     acts: list[tuple[str, Any]] = [
-        ("upgrade", lambda: site.helm(*site.muster(podAnnotations__leader=str(int(time.time()))))),
+        ("upgrade", lambda: site.helm(*site.muster(podAnnotations__leader=f"at {time.time():.0f}"))),
         ("pod deleted", lambda: site.cluster.delete(site.cluster.ready("tgms")[0])),
         ("pod killed", lambda: site.cluster.delete(site.cluster.ready("tgms")[0], grace=0)),
     ]

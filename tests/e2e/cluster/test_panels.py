@@ -22,9 +22,10 @@ async def test_every_panel_is_answered(site: Site, fleet: Fleet) -> None:
     crowd = await Crowd.gather(fleet)
     async with crowd:
         for _ in range(3):  # a rate needs a number that was there and has grown
+            await fleet.telegram.add_groups(crowd.bots[0], 3)  # of which the brain hears by the mirror
             await fleet.broadcast()
             await fleet.ended(within=120)
-            for path in ("/api/groups", "/api/broadcasts", "/api/stats"):
+            for path in ("/api/groups", "/api/broadcasts", "/api/bots"):
                 await fleet.ask("GET", path)
             async with fleet.http.post(site.url("ingress") + "/api/webhooks/telegram", data=b"{") as response:
                 assert response.status == 401
