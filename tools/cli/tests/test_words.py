@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from common.api_key import SCOPES
 from muster_cli import figures, kinds
 from muster_cli.__main__ import parser
 from muster_cli.clean import clean
 from muster_cli.retrying import Lost, Policy, Refusal
+from muster_cli.verbs import keys
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 5, tzinfo=timezone(timedelta(hours=1)))
 
@@ -97,6 +99,10 @@ def test_waits_grow_to_a_bound() -> None:
     waits = [policy.wait(tried, Lost(sent=False)) for tried in range(1, 25)]
     assert waits[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
     assert set(waits[4:]) == {5.0}
+
+
+def test_a_key_can_have_every_scope_that_there_is() -> None:
+    assert keys.SCOPES == SCOPES
 
 
 def leaves(top: ArgumentParser) -> Iterator[ArgumentParser]:
