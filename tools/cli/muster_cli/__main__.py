@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"muster {version('muster-cli')}")
     options.common(top, defaults=True)
-    verbs = top.add_subparsers(required=True, metavar="VERB", title="verbs")
+    verbs = top.add_subparsers(required=True, metavar="VERB", title="verbs", parser_class=options.Parser)
     for each in (send, media, broadcasts, groups, bots, keys, audit):
         each.add(verbs)
     return top

@@ -32,10 +32,13 @@ Arguments = Any  # and those of its groups of arguments
 class Parser(argparse.ArgumentParser):
     """Of a verb: words may stand between options, where argparse before Python 3.12 loses an optional one."""
 
+    usual: str | None = None  # of a noun: the verb that is meant where none is given
     _mixing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """In two passes, options first; each of them comes by here again."""
+        if self.usual is not None:
+            return super().parse_known_args(self._with_verb(list(args)), namespace)
         if self._mixing:
             return super().parse_known_args(args, namespace)
         self._mixing = True
@@ -43,6 +46,11 @@ class Parser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+
+    def _with_verb(self, words: list[str]) -> list[str]:
+        """A noun has no options but --help, so any other is its verb's."""
+        given = bool(words) and (words[0] in {"-h", "--help"} or not words[0].startswith("-"))
+        return words if given or self.usual is None else [self.usual, *words]
 
 
 def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
@@ -66,9 +74,10 @@ def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
 
 
 def group(verbs: Verbs, name: str, what: str) -> Verbs:
-    """A noun with verbs of its own."""
-    parser = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
-    return parser.add_subparsers(required=True, metavar="VERB", title="verbs", parser_class=Parser)
+    """A noun with verbs of its own, of which `list` need not be said."""
+    parser: Parser = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
+    parser.usual = "list"
+    return parser.add_subparsers(required=True, metavar="VERB", title="verbs (list where none is given)")
 
 
 def leaf(verbs: Verbs, name: str, what: str, run: Verb, *examples: str) -> argparse.ArgumentParser:

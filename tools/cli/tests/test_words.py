@@ -125,6 +125,22 @@ def test_every_verb_has_examples_that_can_be_parsed(leaf: ArgumentParser) -> Non
         parser().parse_args(words)
 
 
+@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media"])
+def test_a_noun_without_a_verb_lists(noun: str) -> None:
+    bare, cut = parser().parse_args([noun]), parser().parse_args([noun, "--limit", "3", "--json"])
+    assert (bare, cut) == (
+        parser().parse_args([noun, "list"]),
+        parser().parse_args([noun, "list", "--limit=3", "--json"]),
+    )
+    assert parser().parse_args(["--json", noun]).json
+
+
+def test_a_verb_that_is_none_names_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["bots", "lits"])
+    assert "'list', 'show'" in capsys.readouterr().err
+
+
 def test_help_opens_nothing_and_needs_no_settings() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "muster_cli", "broadcasts", "watch", "--help"],
