@@ -20,6 +20,7 @@ _HINTS: Final = {
     "group_not_found": "muster groups list",
     "bot_not_found": "muster bots list",
     "unknown_bot": "muster bots list",
+    "schedule_not_found": "muster schedules list",
     "key_not_found": "muster keys list",
     "idempotency_in_progress": "it is still at work: repeat the same command in a moment",
     "idempotency_key_reused": "the key belongs to another request: repeat that one exactly, or leave the option out",

@@ -125,7 +125,7 @@ def test_every_verb_has_examples_that_can_be_parsed(leaf: ArgumentParser) -> Non
         parser().parse_args(words)
 
 
-@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media"])
+@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media", "schedules"])
 def test_a_noun_without_a_verb_lists(noun: str) -> None:
     bare, cut = parser().parse_args([noun]), parser().parse_args([noun, "--limit", "3", "--json"])
     assert (bare, cut) == (
