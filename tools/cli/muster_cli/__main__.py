@@ -15,7 +15,7 @@ from muster_cli.client import Client
 from muster_cli.errors import INTERRUPTED, REFUSED, Failure
 from muster_cli.options import Context
 from muster_cli.screen import Screen
-from muster_cli.verbs import audit, bots, broadcasts, groups, keys, media, send
+from muster_cli.verbs import audit, bots, broadcasts, groups, keys, media, schedules, send
 
 _EPILOG = """examples:
   export MUSTER_URL=https://muster.example.org MUSTER_API_KEY=…
@@ -61,15 +61,15 @@ def parser() -> argparse.ArgumentParser:
     """With all verbs."""
     top = argparse.ArgumentParser(
         prog="muster",
-        description="Muster's command line: broadcasts, files, groups, bots and keys by the HTTP API.",
+        description="Muster's command line: broadcasts, schedules, files, groups, bots and keys by the HTTP API.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"muster {version('muster-cli')}")
     options.common(top, defaults=True)
-    verbs = top.add_subparsers(required=True, metavar="VERB", title="verbs")
-    for each in (send, media, broadcasts, groups, bots, keys, audit):
+    verbs = top.add_subparsers(required=True, metavar="VERB", title="verbs", parser_class=options.Parser)
+    for each in (send, media, broadcasts, schedules, groups, bots, keys, audit):
         each.add(verbs)
     return top
 

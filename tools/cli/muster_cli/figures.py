@@ -37,6 +37,11 @@ def shown(moment: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S} {local:%z}"
 
 
+def messages(count: int) -> str:
+    """`1 message`, `1,240 messages`."""
+    return f"{count:,} message" if count == 1 else f"{count:,} messages"
+
+
 def deliveries(count: int) -> str:
     """`1 delivery`, `1,240 deliveries`."""
     return f"{count:,} delivery" if count == 1 else f"{count:,} deliveries"

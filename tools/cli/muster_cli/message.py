@@ -1,4 +1,4 @@
-"""The request that `muster send` makes, from its options. Pure."""
+"""The requests that `muster send` and `muster broadcasts edit` make, from their options. Pure."""
 
 from __future__ import annotations
 
@@ -45,6 +45,23 @@ def message(options: Namespace, text: str | None) -> dict[str, Any]:
     return found | {name: value for name, value in simple.items() if value is not None}
 
 
+def edit(options: Namespace, text: str | None) -> dict[str, Any]:
+    """What every message that was sent gets instead: a text, a caption, or nothing but buttons."""
+    found: dict[str, Any] = {}
+    if options.buttons or options.no_buttons:
+        found["buttons"] = [[button] for button in options.buttons or []]
+    if options.no_preview and (options.caption or text is None):
+        raise usage("--no-preview is for texts: a caption shows no preview")
+    if text is None:
+        if not found or options.caption or options.parse_mode is not None:
+            raise usage("there is nothing to change it to", "give the text, --file PATH, - for standard input")
+        return {"type": "buttons", **found}
+    kind = "caption" if options.caption else "text"
+    found |= {"type": kind, kind: text}
+    found |= {} if options.parse_mode is None else {"parse_mode": options.parse_mode}
+    return found | ({"link_preview_options": {"is_disabled": True}} if options.no_preview else {})
+
+
 def _kind(options: Namespace, text: str | None) -> dict[str, Any]:
     caption = {} if text is None else {"caption": text}
     for kind in _MEDIA:
@@ -76,16 +93,20 @@ def targets(options: Namespace) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def read(options: Namespace, standard_input: Any) -> str | None:
-    """The text; None for a file or copy without a caption."""
+def bare(options: Namespace) -> bool:
+    """Neither a file nor a copy, which can be without a text."""
+    return all(getattr(options, name) is None for name in (*_MEDIA, "copy"))
+
+
+def read(options: Namespace, standard_input: Any, *, needed: bool) -> str | None:
+    """The text; where it is `needed` and not given, that of a pipe."""
     if options.file is not None and options.text is not None:
         raise usage("the text is given twice: as an argument and by --file")
-    bare = all(getattr(options, name) is None for name in (*_MEDIA, "copy"))
     if options.file is not None and str(options.file) != "-":
         return _decoded(_bytes_of(options.file), str(options.file))
     if options.text == "-" or options.file is not None:
         return _decoded(standard_input.buffer.read(), "standard input")
-    if options.text is None and bare and not standard_input.isatty():
+    if options.text is None and needed and not standard_input.isatty():
         return _decoded(standard_input.buffer.read(), "standard input")
     given: str | None = options.text
     return given

@@ -26,6 +26,31 @@ class Context:
 
 Verb = Callable[[Context], int]
 Verbs = Any  # argparse keeps the class of its subparsers to itself
+Arguments = Any  # and those of its groups of arguments
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a verb: words may stand between options, where argparse before Python 3.12 loses an optional one."""
+
+    usual: str | None = None  # of a noun: the verb that is meant where none is given
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """In two passes, options first; each of them comes by here again."""
+        if self.usual is not None:
+            return super().parse_known_args(self._with_verb(list(args)), namespace)
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+    def _with_verb(self, words: list[str]) -> list[str]:
+        """A noun has no options but --help, so any other is its verb's."""
+        given = bool(words) and (words[0] in {"-h", "--help"} or not words[0].startswith("-"))
+        return words if given or self.usual is None else [self.usual, *words]
 
 
 def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
@@ -49,14 +74,15 @@ def common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
 
 
 def group(verbs: Verbs, name: str, what: str) -> Verbs:
-    """A noun with verbs of its own."""
-    parser = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
-    return parser.add_subparsers(required=True, metavar="VERB", title="verbs")
+    """A noun with verbs of its own, of which `list` need not be said."""
+    parser: Parser = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
+    parser.usual = "list"
+    return parser.add_subparsers(required=True, metavar="VERB", title="verbs (list where none is given)")
 
 
 def leaf(verbs: Verbs, name: str, what: str, run: Verb, *examples: str) -> argparse.ArgumentParser:
     """A verb with its examples."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
+    parser: Parser = verbs.add_parser(
         name,
         help=what,
         description=what,
@@ -73,6 +99,22 @@ def limited(parser: argparse.ArgumentParser, usual: int) -> None:
     """For lists; 0 is no limit."""
     text = f"at most so many; 0 for all ({usual or 'all'})"
     parser.add_argument("--limit", type=kinds.count, default=usual, metavar="N", help=text)
+
+
+def worded(group: Arguments, what: str) -> None:
+    """For what says something: TEXT or --file, and its markup."""
+    group.add_argument("text", nargs="?", type=kinds.text, metavar="TEXT", help=what)
+    group.add_argument("--file", type=Path, metavar="PATH", help="holds the text (UTF-8)")
+    markup = group.add_mutually_exclusive_group()
+    markup.add_argument("--html", action="store_const", const="HTML", dest="parse_mode", help="Telegram's HTML")
+    markup.add_argument(
+        "--markdown", action="store_const", const="MarkdownV2", dest="parse_mode", help="Telegram's MarkdownV2"
+    )
+
+
+def buttoned(group: Arguments, what: str) -> None:
+    """For what may have buttons."""
+    group.add_argument("--button", type=kinds.button, action="append", dest="buttons", metavar="TEXT=URL", help=what)
 
 
 def askable(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from muster_cli import figures
 from muster_cli.errors import INCOMPLETE, OK
+from muster_cli.revision import Revision
 
 _ENDED: Final = frozenset({"done", "cancelled"})
 
@@ -27,6 +28,7 @@ class Progress:
     eta: int | None  # seconds
     pause_reason: str | None
     send_at: str
+    revised: tuple[Revision, ...]  # its recalls and edits, the newest first
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Progress:
@@ -45,6 +47,7 @@ class Progress:
             eta=document["eta_seconds"],
             pause_reason=document["pause_reason"],
             send_at=document["send_at"],
+            revised=tuple(map(Revision.of, document["revisions"])),
         )
 
     @property
@@ -58,14 +61,34 @@ class Progress:
         return max(0, self.total - self.settled)
 
     @property
-    def ended(self) -> bool:
+    def sent_out(self) -> bool:
         """Nothing is sent any more; of a cancelled one, what was at Telegram already has come back."""
         return self.state in _ENDED and not self.sending
 
     @property
+    def ended(self) -> bool:
+        """Also its recall or edit; the newest, for it has taken the place of those before it."""
+        return self.sent_out and all(each.finished for each in self.revised[:1])
+
+    @property
+    def recalled(self) -> bool:
+        """Or about to be: nothing of it is sent again."""
+        return any(each.kind == "recall" for each in self.revised)
+
+    @property
     def exit_code(self) -> int:
-        """Of an ended one: whether everybody has got it; nobody is not everybody, for some were there to begin with."""
-        return OK if self.state == "done" and self.sent == self.total > 0 else INCOMPLETE
+        """Of an ended one: whether everybody has got it, as it was edited; of a recalled one, whether nobody has.
+
+        Nobody is not everybody, for some were there to begin with.
+        """
+        everywhere = all(each.complete for each in self.revised[:1])
+        everybody = self.recalled or (self.state == "done" and self.sent == self.total > 0)
+        return OK if everywhere and everybody else INCOMPLETE
+
+    @property
+    def stage(self) -> tuple[object, ...]:
+        """What a change of is said at once."""
+        return self.state, [(each.revision_id, each.state) for each in self.revised[:1]]
 
     @property
     def standing(self) -> str:
@@ -79,7 +102,7 @@ class Progress:
         """By end; what did not happen is not said."""
         parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown"]
         parts += [f"{self.dropped:,} cancelled or expired"] if self.dropped else []
-        return ", ".join([*parts, f"{self.left:,} left"] if not self.ended else parts)
+        return ", ".join([*parts, f"{self.left:,} left"] if not self.sent_out else parts)
 
     @property
     def pace(self) -> str:
@@ -93,16 +116,19 @@ class Progress:
     def line(self) -> str:
         """All of it."""
         said = f"broadcast {self.broadcast_id} {self.standing}: {self.counts} of {self.total:,}"
-        return f"{said} ({self.pace})" if self.pace else said
+        said = f"{said} ({self.pace})" if self.pace else said
+        return "; ".join([said, *(each.line for each in self.revised[:1])])
 
     def next_steps(self) -> list[str]:
         """What an operator does about an end like this."""
         number, steps = self.broadcast_id, []
         if self.failed:
             steps.append(f"muster broadcasts deliveries {number} --state failed")
-            if self.state != "cancelled":
+            if self.state != "cancelled" and not self.recalled:
                 steps.append(f"muster broadcasts retry-failed {number}")
         if self.unknown:
             steps.append(f"muster broadcasts deliveries {number} --state unknown")
-            steps.append(f"muster broadcasts resolve-unknown {number} --sent (or --resend)")
-        return steps
+            resend = "" if self.recalled else " (or --resend)"
+            steps.append(f"muster broadcasts resolve-unknown {number} --sent{resend}")
+        look = f"muster broadcasts deliveries {number} --revision"
+        return steps + [f"{look} {each.revision_id} --state failed" for each in self.revised[:1] if each.failed]

@@ -66,7 +66,7 @@ def _lines(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
     shown, at = None, -_QUIET
     for document in documents:
         now, clock = Progress.of(document), time.monotonic()
-        if shown is None or now.state != shown.state or now.ended or (now != shown and clock - at >= _QUIET):
+        if shown is None or now.stage != shown.stage or now.ended or (now != shown and clock - at >= _QUIET):
             context.screen.line(now.line)
             shown, at = now, clock
     return _certain(shown)
@@ -82,7 +82,7 @@ def _live(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
 
 
 def picture(now: Progress) -> RenderableType:
-    """Two lines: name, state and bar; then the figures."""
+    """Name, state and bar; the figures; and how far a recall or an edit is."""
     share = now.settled / now.total if now.total else 1.0 if now.ended else 0.0
     bar = ProgressBar(total=max(now.total, 1), completed=share * max(now.total, 1), width=None)
     first = Table.grid(padding=(0, 1, 0, 0), expand=True)
@@ -100,10 +100,10 @@ def picture(now: Progress) -> RenderableType:
         "  ",
         (f"{now.unknown:,} unknown", "yellow" if now.unknown else "dim"),
         f"  {now.dropped:,} cancelled or expired" if now.dropped else "",
-        f"  {now.left:,} left" if not now.ended else "",
+        f"  {now.left:,} left" if not now.sent_out else "",
         f"  {now.pace}" if now.pace and not now.ended else "",
     )
-    return Group(first, second)
+    return Group(first, second, *(Text(clean(each.line)) for each in now.revised[:1]))
 
 
 def _certain(last: Progress | None) -> Progress:

@@ -84,6 +84,12 @@ async def test_settings_that_are_not_named_stay(world: World) -> None:
     assert re.search(r"sent to +no: final message not allowed", shown.out)
 
 
+async def test_several_groups_are_named_with_commas(world: World) -> None:
+    await world.grow(3)
+    done = await world.operator.muster("groups", "set", "1,2", "--add-tag", "x", "3", "--json")
+    assert [(row["group_id"], row["tags"]) for row in done.lines] == [(1, ["x"]), (2, ["x"]), (3, ["x"])]
+
+
 async def test_a_group_is_let_in_again(world: World) -> None:
     [group] = await world.grow(1)
     async with world.db.transaction() as tx:
@@ -111,6 +117,7 @@ async def test_the_group_that_was_refused_is_named_and_those_before_it(world: Wo
         ["7", "--variable", "X=1"],
         ["7", "--final-message-allowed", "maybe"],
         ["0", "--tag", "a"],
+        ["1,,2", "--tag", "a"],
     ],
 )
 async def test_settings_that_make_no_sense(alone: Operator, words: list[str]) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from common.api_key import SCOPES
 from muster_cli import figures, kinds
 from muster_cli.__main__ import parser
 from muster_cli.clean import clean
 from muster_cli.retrying import Lost, Policy, Refusal
+from muster_cli.verbs import keys
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 5, tzinfo=timezone(timedelta(hours=1)))
 
@@ -99,6 +101,10 @@ def test_waits_grow_to_a_bound() -> None:
     assert set(waits[4:]) == {5.0}
 
 
+def test_a_key_can_have_every_scope_that_there_is() -> None:
+    assert keys.SCOPES == SCOPES
+
+
 def leaves(top: ArgumentParser) -> Iterator[ArgumentParser]:
     """Every verb's own parser."""
     below = [each for action in top._actions if isinstance(action.choices, dict) for each in action.choices.values()]
@@ -117,6 +123,22 @@ def test_every_verb_has_examples_that_can_be_parsed(leaf: ArgumentParser) -> Non
         assert f"{line.strip()} ".startswith(f"{leaf.prog} ")
         words = shlex.split(line.split(" | ")[0].split(" > ")[0])[1:]
         parser().parse_args(words)
+
+
+@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media", "schedules"])
+def test_a_noun_without_a_verb_lists(noun: str) -> None:
+    bare, cut = parser().parse_args([noun]), parser().parse_args([noun, "--limit", "3", "--json"])
+    assert (bare, cut) == (
+        parser().parse_args([noun, "list"]),
+        parser().parse_args([noun, "list", "--limit=3", "--json"]),
+    )
+    assert parser().parse_args(["--json", noun]).json
+
+
+def test_a_verb_that_is_none_names_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["bots", "lits"])
+    assert "'list', 'show'" in capsys.readouterr().err
 
 
 def test_help_opens_nothing_and_needs_no_settings() -> None:

@@ -8,10 +8,12 @@ from muster_cli import figures, kinds, options, watching
 from muster_cli.errors import OK, usage
 from muster_cli.options import Context, Verb
 from muster_cli.progress import Progress
+from muster_cli.verbs import revising
 
 _PATH: Final = "/api/broadcasts"
 _STATES: Final = ("scheduled", "planning", "running", "paused", "cancelled", "done")
 _DELIVERY_STATES: Final = ("pending", "slotted", "sending", "sent", "failed", "unknown", "cancelled", "expired")
+_REVISED_STATES: Final = ("done", "not_recallable")  # besides those that deliveries have too
 
 
 def add(verbs: options.Verbs) -> None:
@@ -35,6 +37,7 @@ def add(verbs: options.Verbs) -> None:
     options.askable(cancelling)
     options.repeatable(cancelling)
     _add_resolving(here)
+    revising.add(here)
     _add_deliveries(here)
 
 
@@ -59,9 +62,15 @@ def _add_resolving(here: options.Verbs) -> None:
 
 
 def _add_deliveries(here: options.Verbs) -> None:
-    examples = ("broadcasts deliveries 12 --state failed", "broadcasts deliveries 12 --json > ledger.jsonl")
+    examples = (
+        "broadcasts deliveries 12 --state failed",
+        "broadcasts deliveries 12 --revision 3 --state failed",
+        "broadcasts deliveries 12 --json > ledger.jsonl",
+    )
     parser = _one(here, "deliveries", "one line a group: what became of its message", _deliveries, *examples)
-    parser.add_argument("--state", choices=_DELIVERY_STATES)
+    parser.add_argument("--state", choices=(*_DELIVERY_STATES, *_REVISED_STATES))
+    what = "what became of each message in this recall or edit: done, failed, not_recallable, cancelled"
+    parser.add_argument("--revision", type=kinds.number, metavar="ID", help=what)
     options.limited(parser, 0)
 
 
@@ -101,6 +110,7 @@ def _show(context: Context) -> int:
             ("state", now.standing),
             ("groups", f"{now.total:,}" + ("" if found["planned"] else ", more are being planned")),
             ("deliveries", now.counts),
+            ("recalls and edits", "\n".join(each.line for each in now.revised)),
             ("pace", now.pace),
             ("priority", found["priority"]),
             ("on unknown", found["on_unknown"]),
@@ -161,7 +171,8 @@ def _resolve(context: Context) -> int:
 
 def _deliveries(context: Context) -> int:
     given, screen = context.options, context.screen
-    path, limit = f"{_PATH}/{given.broadcast_id}/deliveries", given.limit or None
+    revision = "" if given.revision is None else f"/revisions/{given.revision}"
+    path, limit = f"{_PATH}/{given.broadcast_id}{revision}/deliveries", given.limit or None
     found = context.client.pages(path, {"state": given.state}, limit)
     if screen.as_json:
         return screen.lines(found)
@@ -178,4 +189,4 @@ def _deliveries(context: Context) -> int:
 
 def _delivery(row: dict[str, Any]) -> tuple[object, ...]:
     known = (row["delivery_id"], row["group_id"], row["title"], row["bot_id"], row["state"], row["attempts"])
-    return *known, row["error"], figures.brief(row["settled_at"]), row["link"]
+    return *known, row["error"], figures.brief(row["settled_at"]), row.get("link")

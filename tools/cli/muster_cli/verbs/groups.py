@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from itertools import chain
 from typing import Any, Final
 
 from muster_cli import figures, kinds, options
@@ -44,11 +45,11 @@ def _add_adding(here: options.Verbs) -> None:
 def _add_setting(here: options.Verbs) -> None:
     examples = (
         "groups set 7 --add-tag berlin --window 09:00-21:00 --timezone Europe/Berlin",
-        "groups set 7 8 9 --final-message-allowed yes --let-in",
+        "groups set 7,8,9 --final-message-allowed yes --let-in",
         "groups set 7 --no-window --variable hashtag='#berlin' --no-variable motto",
     )
     parser = options.leaf(here, "set", "change settings; what is not named stays as it is", _set, *examples)
-    parser.add_argument("group_ids", nargs="+", type=kinds.number, metavar="ID")
+    parser.add_argument("group_ids", nargs="+", type=kinds.numbers, metavar="ID", help="several, also with commas")
     _add_settings(parser)
     several: dict[str, Any] = {"action": "extend", "default": []}
     parser.add_argument("--add-tag", type=kinds.tags, dest="more_tags", metavar="T", **several)
@@ -172,7 +173,7 @@ def _set(context: Context) -> int:
     changes = _changes(context)
     needs_old = any(getattr(context.options, name) for name in _MERGED)
     done: list[int] = []
-    for group_id in context.options.group_ids:
+    for group_id in chain.from_iterable(context.options.group_ids):
         try:
             _change(context, group_id, changes, needs_old=needs_old)
         except Failure as failure:

@@ -9,9 +9,10 @@ from muster_cli.errors import OK, Failure, usage
 from muster_cli.options import Context
 
 _PATH: Final = "/api/keys"
-_SCOPES: Final = (
-    "messages:write", "broadcasts:read", "broadcasts:write", "groups:read", "groups:write", "bots:read", "bots:write",
-    "keys:read", "keys:write", "audit:read", "*",
+SCOPES: Final = (  # a test compares them with the API's: this program carries none of Muster's libraries
+    "messages:write", "broadcasts:read", "broadcasts:write", "schedules:read", "schedules:write", "groups:read",
+    "groups:write", "bots:read", "bots:write", "keys:read", "keys:write", "webhooks:read", "webhooks:write",
+    "audit:read", "*",
 )  # fmt: skip
 
 
@@ -34,13 +35,14 @@ def add(verbs: options.Verbs) -> None:
 def _add_making(here: options.Verbs) -> None:
     examples = (
         "keys new shop --scope messages:write --scope broadcasts:read --bot 123456789 > shop.key",
+        "keys new planner --scope schedules:write --scope webhooks:read",
         "keys new ops --scope '*' --expires +90d",
     )
     parser = options.leaf(here, "new", "make a key and print it, once; what it may do goes to stderr", _new, *examples)
     parser.add_argument("name", type=kinds.text, metavar="NAME", help="what it is for")
-    what = f"repeatable: {', '.join(_SCOPES)}"
+    what = f"repeatable: {', '.join(SCOPES)}"
     parser.add_argument(
-        "--scope", action="append", required=True, choices=_SCOPES, dest="scopes", metavar="SCOPE", help=what
+        "--scope", action="append", required=True, choices=SCOPES, dest="scopes", metavar="SCOPE", help=what
     )
     what = "only this bot (repeatable, or with commas)"
     parser.add_argument("--bot", type=kinds.numbers, action="extend", dest="bots", metavar="ID", help=what)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from muster_cli import figures, kinds, message, options, watching
@@ -37,13 +36,7 @@ def add(verbs: options.Verbs) -> None:
 def _add_content(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("message")
     what = "the text, or the caption of a file or copy; - reads standard input, as no TEXT does in a pipe"
-    group.add_argument("text", nargs="?", type=kinds.text, metavar="TEXT", help=what)
-    group.add_argument("--file", type=Path, metavar="PATH", help="holds the text (UTF-8)")
-    markup = group.add_mutually_exclusive_group()
-    markup.add_argument("--html", action="store_const", const="HTML", dest="parse_mode", help="Telegram's HTML")
-    markup.add_argument(
-        "--markdown", action="store_const", const="MarkdownV2", dest="parse_mode", help="Telegram's MarkdownV2"
-    )
+    options.worded(group, what)
     kind = group.add_mutually_exclusive_group()
     for name in ("photo", "video", "document"):
         kind.add_argument(
@@ -51,8 +44,7 @@ def _add_content(parser: ArgumentParser) -> None:
         )
     what = "copy a message that the bots can see; also its https://t.me/c/… link"
     kind.add_argument("--copy", type=kinds.origin, metavar="CHAT:MESSAGE", help=what)
-    what = "a button under it, one a row (repeatable)"
-    group.add_argument("--button", type=kinds.button, action="append", dest="buttons", metavar="TEXT=URL", help=what)
+    options.buttoned(group, "a button under it, one a row (repeatable)")
     group.add_argument("--silent", action="store_true", help="without a sound")
     group.add_argument("--protect", action="store_true", help="can't be forwarded or saved")
     group.add_argument("--no-preview", action="store_true", help="show no preview of links")
@@ -83,7 +75,7 @@ def _add_delivery(parser: ArgumentParser) -> None:
 def _run(context: Context) -> int:
     given, screen = context.options, context.screen
     _check(context)
-    body = message.request(given, message.read(given, sys.stdin))
+    body = message.request(given, message.read(given, sys.stdin, needed=message.bare(given)))
     if given.dry_run:
         _show_estimate(context, _estimate(context, body))
         return OK
