@@ -81,7 +81,7 @@ async def test_groups_without_a_value_are_counted_by_variable(api: Api) -> None:
     message = {"type": "text", "text": "{{title}}, {{ city }}: {{host}}, {{city}}"}
     for answer in await both(api, message, all=True, exclude_group_ids=[other]):
         assert (answer.status_code, answer.json()["accepted"]) == (202, 3)
-        assert answer.json()["without_value"] == {"city": 1, "host": 2}, "an empty one is a value, what is paused no group"
+        assert answer.json()["without_value"] == {"city": 1, "host": 2}, "an empty one is a value"
     for answer in await both(api, message, group_ids=[first]):
         assert answer.json()["without_value"] == {}
 

@@ -160,8 +160,8 @@ async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     found, now = await audience.of(tx, targets), utc_now()
     unknown_tags = await audience.unknown_tags(tx, targets) if targets.tags or targets.exclude_tags else []
     if found.accepted == 0:
-        facts = {"skipped_by_reason": found.skipped, "unknown_tags": unknown_tags}
-        raise AppError("no_recipients", 422, "no group can be sent to", **facts)
+        why = "no group can be sent to"
+        raise AppError("no_recipients", 422, why, skipped_by_reason=found.skipped, unknown_tags=unknown_tags)
     blank = await blanks.check(tx, body.message.content(), targets, found.accepted)
     sends = body.message.sends()
     waiting = {bot: n * sends for bot, n in found.by_bot.items()}

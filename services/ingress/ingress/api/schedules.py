@@ -21,6 +21,7 @@ from ingress.api.recurrence import Dates, NewSchedule, RunAnswer, ScheduleAnswer
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import markup
 
 router = APIRouter(prefix="/api", tags=["schedules"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["schedules:read"])]
@@ -122,7 +123,8 @@ def _dated(plan: Plan) -> Plan:
 
 async def _fillable(tx: pool.Tx, plan: Plan) -> None:
     """Not where it reaches nobody yet: groups are chosen anew each time."""
-    await blanks.check(tx, plan.content, plan.targets, (await broadcasts.count(tx, plan.targets)).reached)
+    if markup.variables(plan.content["params"]):
+        await blanks.check(tx, plan.content, plan.targets, (await broadcasts.count(tx, plan.targets)).reached)
 
 
 def _dates(cron: Cron, after: datetime, ends_at: datetime | None, most: int = _SHOWN) -> list[datetime]:
