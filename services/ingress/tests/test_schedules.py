@@ -190,3 +190,21 @@ async def test_runs_come_in_pages_the_newest_first(api: Api) -> None:
     assert seen == [datetime.fromtimestamp(n * 60, UTC) for n in (5, 4, 3, 2, 1)]
     for strange in ("OTIyMzM3MjAzNjg1NDc3NTgwNw", "LTkyMjMzNzIwMzY4NTQ3NzU4MDc"):
         assert (await api.ask("GET", f"{path}?cursor={strange}")).status_code == 422
+
+
+async def test_a_variable_that_no_group_has_is_refused_where_there_are_groups(api: Api) -> None:
+    message = {"type": "text", "text": "hi {{nosuch}}"}
+    early = await make(api, message=message)
+    assert early.status_code == 201, "nobody is there yet, who comes may have it"
+    [group] = await api.grow(FIRST, 1, tags=["berlin"])
+    refused = [await make(api, message=message)]
+    fine = (await make(api)).json()["schedule_id"]
+    refused.append(await api.ask("PATCH", f"/api/schedules/{fine}", json={"message": message}))
+    path = f"/api/schedules/{early.json()['schedule_id']}"
+    refused.append(await api.ask("PATCH", path, json={"targets": {"all": True}}))
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_variable"), answer.text
+        assert answer.json()["variables"] == ["nosuch"]
+    assert (await api.ask("PATCH", path, json={"enabled": False})).status_code == 200, "it can always be stopped"
+    assert (await api.ask("PATCH", f"/api/groups/{group}", json={"variables": {"nosuch": 1}})).status_code == 200
+    assert (await make(api, message=message)).status_code == 201

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import json
 
+import httpx
+import pytest
 from common.jobs import PlanBroadcast
 
-from .api import FIRST, Api
+from .api import FIRST, SECOND, Api
+
+WAYS = ("/api/send_messages?dry_run=1", "/api/send_messages")
+
+
+async def values(api: Api, group: int, **variables: str) -> None:
+    """A group gets its own."""
+    answer = await api.ask("PATCH", f"/api/groups/{group}", json={"variables": variables})
+    assert answer.status_code == 200, answer.text
+
+
+async def both(api: Api, message: dict[str, object], **targets: object) -> list[httpx.Response]:
+    """A dry run, then the real request."""
+    body = {"message": message, "targets": targets or {"all": True}}
+    return [await api.ask("POST", path, json=body) for path in WAYS]
 
 
 async def test_a_message_for_all_becomes_a_broadcast_and_its_plan_job(api: Api) -> None:
@@ -16,6 +32,7 @@ async def test_a_message_for_all_becomes_a_broadcast_and_its_plan_job(api: Api) 
     body = answer.json()
     assert body == {
         "broadcast_id": 1, "accepted": 3, "skipped": 0, "skipped_by_reason": {}, "eta_seconds": 1,
+        "without_value": {}, "unknown_tags": [],
     }  # fmt: skip
     [row] = await api.rows("broadcasts")
     assert (row["state"], row["content"]) == ("planning", {"method": "sendMessage", "params": {"text": "hello"}})
@@ -36,7 +53,8 @@ async def test_a_long_text_is_accepted_up_to_twenty_messages(api: Api) -> None:
 
 
 async def test_many_short_variables_do_not_make_a_text_long(api: Api) -> None:
-    await api.grow(FIRST, 1)
+    [group] = await api.grow(FIRST, 1)
+    await values(api, group, a="x")
     assert (await api.send(message={"type": "text", "text": "{{a}} " * 19})).status_code == 202
 
 
@@ -51,3 +69,66 @@ async def test_a_copy_may_lose_its_caption_or_get_another(api: Api) -> None:
         source, source | {"caption": "", "show_caption_above_media": True}, source | {"caption": "hi"},
     ]  # fmt: skip
     assert (await api.send(message=copy | {"caption": "x", "remove_caption": True})).status_code == 422
+
+
+async def test_groups_without_a_value_are_counted_by_variable(api: Api) -> None:
+    first, second, _, away, other = await api.grow(FIRST, 5)
+    await values(api, first, city="Berlin", host="Ada")
+    await values(api, second, city="")
+    await values(api, away, host="x")
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE groups SET phase = 'paused' WHERE group_id = $1", away)
+    message = {"type": "text", "text": "{{title}}, {{ city }}: {{host}}, {{city}}"}
+    for answer in await both(api, message, all=True, exclude_group_ids=[other]):
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 3)
+        assert answer.json()["without_value"] == {"city": 1, "host": 2}, "an empty one is a value"
+    for answer in await both(api, message, group_ids=[first]):
+        assert answer.json()["without_value"] == {}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "text", "text": "hi {{nosuch}}, {{city}} {{title}}"},
+        {"type": "photo", "media": "https://example.org/a.png", "caption": "{{nosuch}}"},
+        {
+            "type": "album",
+            "media": [
+                {"type": "photo", "media": "https://example.org/a.png"},
+                {"type": "photo", "media": "https://example.org/b.png", "caption": "hi {{nosuch}}"},
+            ],
+        },
+        {"type": "copy", "from_chat_id": -100, "message_id": 5, "caption": "hi {{nosuch}}"},
+    ],
+)
+async def test_a_variable_that_no_group_has_is_refused(api: Api, message: dict[str, object]) -> None:
+    first, _ = await api.grow(FIRST, 2)
+    [theirs] = await api.grow(SECOND, 1)
+    await values(api, first, city="Berlin")
+    await values(api, theirs, nosuch="x")
+    for answer in await both(api, message, all=True, exclude_group_ids=[theirs]):
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["variables"]) == (422, "unknown_variable", ["nosuch"])
+        assert problem["detail"] == "no group that this reaches has a value for {{nosuch}}"
+    assert await api.rows("broadcasts") == []
+    assert [answer.json()["without_value"]["nosuch"] for answer in await both(api, message)] == [2, 2]
+
+
+async def test_tags_that_no_group_has_are_named(api: Api) -> None:
+    await api.grow(FIRST, 2, tags=["berlin"])
+    await api.grow(SECOND, 1, tags=["theirs"])
+    key = await api.make_key("*", bot_ids=[FIRST])
+    targets = {"tags": ["nosuch", "berlin", "theirs"], "exclude_tags": ["quite", "nosuch"]}
+    for answer in await both(api, {"type": "text", "text": "x"}, **targets):
+        assert (answer.json()["accepted"], answer.json()["unknown_tags"]) == (3, ["nosuch", "quite"])
+    mine = await api.send(key=key, targets=targets)
+    assert (mine.json()["accepted"], mine.json()["unknown_tags"]) == (2, ["nosuch", "quite", "theirs"])
+
+
+async def test_a_dry_run_refuses_what_reaches_nobody_as_the_real_one_does(api: Api) -> None:
+    await api.grow(FIRST, 1)
+    dry, real = await both(api, {"type": "text", "text": "hi {{x}}"}, tags=["nosuch"], group_ids=[999])
+    for answer in (dry, real):
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (422, "no_recipients")
+        assert (problem["skipped_by_reason"], problem["unknown_tags"]) == ({"not_found": 1}, ["nosuch"])

@@ -165,6 +165,7 @@ async def test_a_new_key_is_printed_once_and_alone(world: World) -> None:
     assert made.out == key + "\n"
     assert key not in made.err
     assert "shop" in made.err
+    await world.grow(1)
     assert (await world.operator.muster("send", "--all", "x", "--dry-run", MUSTER_API_KEY=key)).code == 0
     listed = await world.operator.muster("keys", "list")
     assert key.split("_")[2] in listed.out

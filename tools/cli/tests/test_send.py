@@ -104,6 +104,46 @@ async def test_a_dry_run_sends_nothing_and_says_whom_it_would_reach(world: World
     assert await world.rows("broadcasts") == []
 
 
+SLIPS = ["--exclude-tag", "quite", "--ttl", "1s", "hi {{city}}"]
+WARNINGS = [
+    "warning: nothing stands in the place of {{city}} for 31 groups of 32",
+    "warning: no group has the tag quite",
+    "warning: the time to live ends before the last one is sent, 2 s from now",
+]
+
+
+async def test_slips_of_the_hand_are_warned_of_before_and_after(world: World) -> None:
+    await world.grow(32)
+    async with world.db.transaction() as tx:
+        await tx.execute("""UPDATE groups SET variables = '{"city": "x"}' WHERE group_id = $1""", world.groups[0])
+    dry = await world.operator.muster("send", "--all", "--dry-run", *SLIPS)
+    assert (dry.code, dry.err.splitlines()) == (0, WARNINGS)
+    asked = await world.operator.muster("send", "--all", *SLIPS)
+    assert (asked.code, asked.err.splitlines()[1:4]) == (2, WARNINGS)
+    sent = await world.operator.muster("send", "--all", "--yes", *SLIPS)
+    assert (sent.code, sent.err.splitlines()[:3]) == (0, WARNINGS)
+    as_json = await world.operator.muster("--json", "send", "--all", "--dry-run", *SLIPS)
+    assert (as_json.document["without_value"], as_json.document["unknown_tags"]) == ({"city": 31}, ["quite"])
+    assert as_json.err == ""
+
+
+async def test_a_time_to_live_is_counted_from_when_it_may_begin(world: World) -> None:
+    await world.grow(1)
+    words = ("send", "--all", "--dry-run", "hello")
+    assert (await world.operator.muster(*words, "--at", "+2h", "--ttl", "10s")).err == ""
+    assert (await world.operator.muster(*words, "--ttl", "10s")).err == ""
+
+
+async def test_a_dry_run_refuses_what_the_send_refuses(world: World) -> None:
+    await world.grow(1)
+    for words in (["--tag", "nosuch", "hello"], ["--all", "hi {{nosuch}}"]):
+        for way in ("--dry-run", "--yes"):
+            done = await world.operator.muster("send", *words, way)
+            assert (done.code, done.out) == (1, "")
+            assert "no group" in done.err
+    assert "{{nosuch}}" in done.err
+
+
 async def test_nobody_to_ask_and_more_than_one_group(world: World) -> None:
     await world.grow(2)
     done = await world.operator.muster("send", "--all", "hello")

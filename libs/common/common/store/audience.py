@@ -56,6 +56,41 @@ async def of(tx: Tx, targets: Targets) -> Audience:
     )
 
 
+async def without_value(tx: Tx, targets: Targets, names: list[str]) -> dict[str, int]:
+    """How many of the groups that are sent to lack each of these variables; those that nobody lacks are left out."""
+    rows = await tx.fetch(
+        """SELECT v.name, count(*) AS n FROM groups g JOIN unnest($7::text[]) AS v(name) ON NOT g.variables ? v.name
+           WHERE ($1 OR g.group_id = ANY($2::bigint[]) OR g.tags && $3::text[])
+               AND NOT (g.group_id = ANY($4::bigint[]) OR g.tags && $5::text[])
+               AND ($6::bigint[] IS NULL OR g.bot_id = ANY($6::bigint[]))
+               AND g.final_message_allowed AND g.out_reason IS NULL
+               AND g.phase IN ('discovered', 'growth', 'monitoring')
+           GROUP BY v.name ORDER BY v.name""",
+        targets.all_groups,
+        targets.group_ids,
+        targets.tags,
+        targets.exclude_ids,
+        targets.exclude_tags,
+        targets.bot_ids,
+        names,
+    )
+    return {row["name"]: row["n"] for row in rows}
+
+
+async def unknown_tags(tx: Tx, targets: Targets) -> list[str]:
+    """Of the chosen and the excluded: those that no group has, as far as the key sees."""
+    rows = await tx.fetch(
+        """SELECT t.tag FROM unnest($1::text[]) AS t(tag)
+           WHERE NOT EXISTS (
+               SELECT 1 FROM groups g
+               WHERE g.tags @> ARRAY[t.tag] AND ($2::bigint[] IS NULL OR g.bot_id = ANY($2::bigint[])))
+           ORDER BY t.tag""",
+        sorted({*targets.tags, *targets.exclude_tags}),
+        targets.bot_ids,
+    )
+    return [row["tag"] for row in rows]
+
+
 async def _missing(tx: Tx, targets: Targets) -> int:
     asked = set(targets.group_ids) - set(targets.exclude_ids)
     if not asked:

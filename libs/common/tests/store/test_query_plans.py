@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId, Epoch, JobId, UpdateId, UserId
 from common.store import (
+    audience,
     audit,
     backlog,
     bots,
@@ -31,6 +32,7 @@ from common.store import (
     webhook_messages,
 )
 from common.store.audit import Filter
+from common.store.broadcasts import Targets
 from common.store.deliveries import Outcome
 from common.store.groups import Note
 from common.store.pool import Tx
@@ -116,6 +118,11 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     ),
     "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
     "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
+    "groups without a value": (
+        lambda tx: audience.without_value(tx, Targets(group_ids=[7], tags=["x"]), ["city"]),
+        {"groups_pkey", "groups_tags"},
+    ),
+    "tags that no group has": (lambda tx: audience.unknown_tags(tx, Targets(tags=["x", "y"])), {"groups_tags"}),
     "broadcasts that are over": (broadcasts.finish, {"broadcasts_open", "webhooks_wanting"}),
     "groups noted": (lambda tx: groups.note(tx, [Note(7, failed=True)]), {"groups_pkey", "webhooks_wanting"}),
     "requests to webhooks": (

@@ -19,7 +19,7 @@ from fastapi import APIRouter, Depends, Query, Response, Security
 from opentelemetry import trace
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
-from ingress.api import media
+from ingress.api import blanks, media
 from ingress.api.content import Message
 from ingress.api.fields import Answer, Id, Request, Tag
 from ingress.auth import Caller, authorized
@@ -95,6 +95,11 @@ class Accepted(Answer):
     skipped: int
     skipped_by_reason: dict[str, int]
     eta_seconds: Annotated[int, Field(description="Until the last one is sent, if nothing else comes.")]
+    without_value: Annotated[
+        dict[str, int],
+        Field(description="By variable of the message: how many of the accepted groups get nothing in its place."),
+    ]
+    unknown_tags: Annotated[list[str], Field(description="Chosen or excluded tags that no group has.")]
 
 
 @router.post("/send_messages", status_code=202, response_model=Accepted, operation_id="send_messages")
@@ -103,7 +108,9 @@ async def send_messages(
     caller: Annotated[Caller, Security(authorized, scopes=["messages:write"])],
     backend: Annotated[Backend, Depends(backend_of)],
     one: Annotated[Once, Depends(once)],
-    dry_run: Annotated[bool, Query(description="Count and estimate only; nothing is written.")] = False,  # noqa: FBT002
+    dry_run: Annotated[  # noqa: FBT002
+        bool, Query(description="Count and estimate only; nothing is written, and the same is refused.")
+    ] = False,
 ) -> Response | Accepted:
     """Send one message to many groups: accepted here, sent as fast as Telegram allows."""
     if dry_run:
@@ -117,8 +124,6 @@ async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
     files = await media.check(tx, body.message, caller)
     targets = body.targets.within(caller.bot_ids)
     estimate = await _estimate(tx, body, targets)
-    if estimate.accepted == 0:
-        raise AppError("no_recipients", 422, "no group can be sent to", skipped_by_reason=estimate.skipped_by_reason)
     broadcast_id = await broadcasts.create(
         tx,
         targets,
@@ -151,7 +156,13 @@ async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
 
 
 async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
+    """AppError for what reaches nobody, or has a variable that nobody has."""
     found, now = await audience.of(tx, targets), utc_now()
+    unknown_tags = await audience.unknown_tags(tx, targets) if targets.tags or targets.exclude_tags else []
+    if found.accepted == 0:
+        why = "no group can be sent to"
+        raise AppError("no_recipients", 422, why, skipped_by_reason=found.skipped, unknown_tags=unknown_tags)
+    blank = await blanks.check(tx, body.message.content(), targets, found.accepted)
     sends = body.message.sends()
     waiting = {bot: n * sends for bot, n in found.by_bot.items()}
     ahead = await backlog.ahead(tx, waiting, body.priority)
@@ -161,4 +172,6 @@ async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
         skipped=sum(found.skipped.values()),
         skipped_by_reason=found.skipped,
         eta_seconds=eta.seconds(waiting, ahead, found.rates, begins=body.send_at or now, now=now),
+        without_value=blank,
+        unknown_tags=unknown_tags,
     )

@@ -10,17 +10,18 @@ from typing import Annotated, Any, TypeAlias
 from common.clock import utc_now
 from common.cron import Cron
 from common.errors import AppError
-from common.store import audit, pool, schedules
+from common.store import audit, broadcasts, pool, schedules
 from common.store.schedules import Plan, Run, Schedule
 from fastapi import APIRouter, Depends, Path, Response, Security
 
-from ingress.api import content, media
+from ingress.api import blanks, content, media
 from ingress.api.fields import BIGINT
 from ingress.api.pages import Asked, Page
 from ingress.api.recurrence import Dates, NewSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import markup
 
 router = APIRouter(prefix="/api", tags=["schedules"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["schedules:read"])]
@@ -46,6 +47,7 @@ async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> R
         if plan.enabled and plan.next_at is None:
             raise AppError("never", 422, "nothing comes before ends_at")
         await media.check(tx, body.message, caller)
+        await _fillable(tx, plan)
         row = await schedules.add(tx, plan, f"key:{caller.owner}")
         await _record(tx, caller, "schedule.create", row, before=None, after=_facts(row.plan))
         return _shown(row)
@@ -86,6 +88,8 @@ async def change_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
         plan = _dated(body.onto(row.plan)) if body.moves else body.onto(row.plan)
         if body.moves and plan.next_at is not None:  # nobody kept the file of one that was over
             await media.hold(tx, content.files_of(plan.content), utc_now() + timedelta(days=1))
+        if body.message is not None or body.targets is not None:
+            await _fillable(tx, plan)
         saved = await schedules.save(tx, schedule_id, plan)
         await _record(tx, caller, "schedule.change", saved, before=_facts(row.plan), after=_facts(saved.plan))
         return _shown(saved)
@@ -115,6 +119,12 @@ def _dated(plan: Plan) -> Plan:
         raise AppError("invalid_request", 422, "the request is not valid", errors=[place]) from None
     dates = _dates(cron, utc_now(), plan.ends_at) if plan.enabled else []
     return replace(plan, next_at=dates[0].astimezone(UTC) if dates else None)
+
+
+async def _fillable(tx: pool.Tx, plan: Plan) -> None:
+    """Not where it reaches nobody yet: groups are chosen anew each time."""
+    if markup.variables(plan.content["params"]):
+        await blanks.check(tx, plan.content, plan.targets, (await broadcasts.count(tx, plan.targets)).reached)
 
 
 def _dates(cron: Cron, after: datetime, ends_at: datetime | None, most: int = _SHOWN) -> list[datetime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,10 +120,11 @@ def _estimate(context: Context, body: dict[str, Any]) -> dict[str, Any]:
 def _wanted(context: Context, body: dict[str, Any]) -> bool:
     """Asked where more than one group gets it; nobody at all is for the API to refuse."""
     estimate = _estimate(context, body)
-    if estimate["accepted"] <= 1:
-        return True
-    context.screen.note(_summary(context, estimate))
-    return context.screen.confirmed("Send it?")
+    asked = estimate["accepted"] > 1
+    if asked:
+        context.screen.note(_summary(context, estimate))
+    _warn(context, estimate)
+    return not asked or context.screen.confirmed("Send it?")
 
 
 def _send(context: Context, body: dict[str, Any]) -> dict[str, Any]:
@@ -139,14 +141,33 @@ def _show_estimate(context: Context, estimate: dict[str, Any]) -> None:
         context.screen.document(estimate)
         return
     context.screen.line(f"Dry run, nothing is sent. {_summary(context, estimate)}")
-    if not estimate["accepted"]:
-        context.screen.note("muster groups list shows which groups there are, and why some are not sent to")
+    _warn(context, estimate)
+
+
+def _warn(context: Context, estimate: dict[str, Any]) -> None:
+    """Of what is accepted and may not be what is meant: one line for each sort."""
+    for warning in _warnings(context, estimate):
+        context.screen.note(f"warning: {warning}")
+
+
+def _warnings(context: Context, estimate: dict[str, Any]) -> Iterator[str]:
+    """An API older than this command says nothing of variables and tags."""
+    if blanks := estimate.get("without_value"):
+        counts = ", ".join(f"{{{{{name}}}}} for {figures.groups(count)}" for name, count in blanks.items())
+        yield f"nothing stands in the place of {counts} of {estimate['accepted']:,}"
+    if tags := estimate.get("unknown_tags"):
+        yield f"no group has the tag {', '.join(tags)}"
+    at, ttl = context.options.at, context.options.ttl
+    if ttl is not None:
+        ends = ttl + (max(0.0, (at - datetime.now(UTC)).total_seconds()) if at else 0)
+        if ends < estimate["eta_seconds"]:
+            yield f"the time to live ends before the last one is sent, {figures.span(estimate['eta_seconds'])} from now"
 
 
 def _summary(context: Context, estimate: dict[str, Any]) -> str:
     begins = f" from {figures.shown(context.options.at)}" if context.options.at else ""
-    until = f", until the last one {figures.span(estimate['eta_seconds'])} from now" if estimate["accepted"] else ""
-    return f"To {figures.groups(estimate['accepted'])}{begins}{_skipped(estimate)}{until}."
+    until = f"until the last one {figures.span(estimate['eta_seconds'])} from now"
+    return f"To {figures.groups(estimate['accepted'])}{begins}{_skipped(estimate)}, {until}."
 
 
 def _skipped(estimate: dict[str, Any]) -> str:
@@ -159,5 +180,7 @@ def _skipped(estimate: dict[str, Any]) -> str:
 def _say(context: Context, accepted: dict[str, Any]) -> None:
     number = accepted["broadcast_id"]
     context.screen.line(f"Broadcast {number} is accepted. {_summary(context, accepted)}")
+    if context.options.yes:  # else it was said before the question
+        _warn(context, accepted)
     if not context.options.watch:
         context.screen.note(f"next: muster broadcasts watch {number}")
