@@ -15,8 +15,7 @@ pytest_plugins = (
 
 # The tools, the whole system, and files that wait for Telegram's limits: once is enough, whatever the Python.
 _SLOW = (
-    "libs/common/tests/store/test_ledger_machine.py",
-    "libs/common/tests/store/test_limiter_machine.py",
+    "libs/common/tests/store/",  # SQL is the same on each
     "tests/",
     "tools/",
     "services/ingress/tests/test_cold.py",

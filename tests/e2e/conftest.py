@@ -1,4 +1,4 @@
-"""One running system a session; each test finds it whole."""
+"""One running system a file; each test finds it whole. Kept longer it would take a tenth of a core from the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stack.servers.packages import missing
 from .house import House, opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_house() -> Iterator[House]:
     """Started for the first test that asks."""
     if missing():

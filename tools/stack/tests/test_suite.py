@@ -43,10 +43,10 @@ def test_who_leaves_early_waits_for_none_of_them(tmp_path: Path) -> None:
     assert not again.exists()
 
 
-def test_the_newest_runs_everything_and_one_between_what_runs_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_between_runs_what_runs_there_and_the_newest_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {(3, 12): Path("a"), (3, 13): Path("b")}
     monkeypatch.setattr(suite, "newer_pythons", lambda: found)
     monkeypatch.setattr(suite.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     between, newest = suite._newer(suite.Console())
     assert list(between.choice) == [*suite.WITHOUT_SLOW, *suite.BETWEEN]
-    assert list(newest.choice) == list(suite.WITHOUT_SLOW)
+    assert list(newest.choice) == [*suite.WITHOUT_SLOW, *suite.BEYOND]
