@@ -101,7 +101,7 @@ async def worker(name: str, settings: WorkerSettings) -> AsyncIterator[Worker]:
         health = Health({"database": pool.ping, "broker": this.consuming})
         await health.start(settings.health_host, settings.health_port)
         stack.push_async_callback(health.stop)
-        metrics.BUILD.labels(name, version(f"muster-{name}")).set(1)
+        metrics.BUILD.labels(name, version("muster-common")).set(1)
         heap.settle()
         _log.info("started", extra={"health_port": health.port, "tracing": telemetry.on})
         yield this

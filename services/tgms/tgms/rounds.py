@@ -15,6 +15,7 @@ from common.telemetry.redact import describe
 from tgms.leader import Leader
 
 _TROUBLES = (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost)
+_LOOK = 1.0  # seconds at most that one who does not lead waits for the lease: that wait does not see the stop
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +25,7 @@ async def rounds(
     """Until the stop, `interval` seconds after each round; what a round could not do is the next one's."""
     waits = False
     while not stop.is_set():
-        if await leader.elected(interval):
+        if await leader.elected(min(interval, _LOOK)):
             try:
                 with timed(name):
                     await work()
