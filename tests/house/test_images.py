@@ -59,6 +59,7 @@ def test_what_the_image_starts_is_there(image: Image) -> None:
 def test_only_hashed_locks_and_no_index(image: Image) -> None:
     found = text(image)
     assert "://" not in found
+    assert "/root/" not in found
     assert not re.search(r"index-url|find-links|trusted-host", found)
     installs = re.findall(r"pip (?:install|wheel) [^&\n]*", found.replace("\\\n", " "))
     assert len(installs) == 6
