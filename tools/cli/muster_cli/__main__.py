@@ -15,7 +15,7 @@ from muster_cli.client import Client
 from muster_cli.errors import INTERRUPTED, REFUSED, Failure
 from muster_cli.options import Context
 from muster_cli.screen import Screen
-from muster_cli.verbs import audit, bots, broadcasts, groups, keys, media, schedules, send
+from muster_cli.verbs import audit, bots, broadcasts, groups, keys, media, schedules, send, webhooks
 
 _EPILOG = """examples:
   export MUSTER_URL=https://muster.example.org MUSTER_API_KEY=…
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     """With all verbs."""
     top = argparse.ArgumentParser(
         prog="muster",
-        description="Muster's command line: broadcasts, schedules, files, groups, bots and keys by the HTTP API.",
+        description="Muster by its HTTP API: broadcasts, schedules, groups, bots, keys, webhooks and what was changed.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"muster {version('muster-cli')}")
     options.common(top, defaults=True)
     verbs = top.add_subparsers(required=True, metavar="VERB", title="verbs", parser_class=options.Parser)
-    for each in (send, media, broadcasts, schedules, groups, bots, keys, audit):
+    for each in (send, media, broadcasts, schedules, groups, bots, keys, webhooks, audit):
         each.add(verbs)
     return top
 

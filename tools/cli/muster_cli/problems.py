@@ -22,6 +22,9 @@ _HINTS: Final = {
     "unknown_bot": "muster bots list",
     "schedule_not_found": "muster schedules list",
     "key_not_found": "muster keys list",
+    "webhook_not_found": "muster webhooks list",
+    "event_not_found": "muster webhooks deliveries ID shows which events it was told",
+    "already_rotating": "--overlap 0 ends both old secrets at once",
     "idempotency_in_progress": "it is still at work: repeat the same command in a moment",
     "idempotency_key_reused": "the key belongs to another request: repeat that one exactly, or leave the option out",
 }
@@ -34,7 +37,7 @@ def refusal(status: int, document: dict[str, Any], trace_id: str | None) -> Fail
     message = f"{status} {title}: {clean(detail)}" if detail else f"{status} {title}"
     trace = document.get("trace_id") or trace_id
     facts = {"status": status, "title": title, **document} | ({"trace_id": trace} if trace else {})
-    hints = [*_places(document), *_reasons(document)]
+    hints = [*_places(document), *_reasons(document), *_tags(document)]
     if document.get("code") in _HINTS:
         hints.append(_HINTS[document["code"]])
     if "retry_after" in document:
@@ -87,3 +90,9 @@ def _reasons(document: dict[str, Any]) -> list[str]:
     if not isinstance(reasons, dict) or not reasons:
         return []
     return ["skipped: " + ", ".join(f"{count} {clean(name)}" for name, count in reasons.items())]
+
+
+def _tags(document: dict[str, Any]) -> list[str]:
+    """Those that no group has: perhaps misspelled."""
+    tags = document.get("unknown_tags")
+    return [f"no group has the tag {clean(tag)}" for tag in tags] if isinstance(tags, list) else []

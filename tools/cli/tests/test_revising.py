@@ -58,6 +58,8 @@ async def test_a_recall_asks_and_names_what_it_is_about(world: World) -> None:
     )  # fmt: skip
     assert "next: muster broadcasts watch 1" in done.err
     assert [row["kind"] for row in await world.rows("revisions")] == ["recall"]
+    listed = (await world.operator.muster("broadcasts", "list")).out.splitlines()[1]
+    assert listed.split()[:3] == ["1", "done,", "recalled"]
 
 
 async def test_a_recall_for_scripts_is_made_once(world: World) -> None:

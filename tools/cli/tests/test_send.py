@@ -124,6 +124,8 @@ async def test_slips_of_the_hand_are_warned_of_before_and_after(world: World) ->
     assert (sent.code, sent.err.splitlines()[:3]) == (0, WARNINGS)
     as_json = await world.operator.muster("--json", "send", "--all", "--dry-run", *SLIPS)
     assert (as_json.document["without_value"], as_json.document["unknown_tags"]) == ({"city": 31}, ["quite"])
+    nobody = await world.operator.muster("send", "--tag", "quite", "--yes", "x")
+    assert (nobody.code, "no group has the tag quite" in nobody.err) == (1, True)
     assert as_json.err == ""
 
 

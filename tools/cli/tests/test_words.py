@@ -8,14 +8,16 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from typing import get_args
 
 import pytest
 from common.api_key import SCOPES
+from common.events import Kind
 from muster_cli import figures, kinds
 from muster_cli.__main__ import parser
 from muster_cli.clean import clean
 from muster_cli.retrying import Lost, Policy, Refusal
-from muster_cli.verbs import keys
+from muster_cli.verbs import keys, webhooks
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 5, tzinfo=timezone(timedelta(hours=1)))
 
@@ -105,6 +107,10 @@ def test_a_key_can_have_every_scope_that_there_is() -> None:
     assert keys.SCOPES == SCOPES
 
 
+def test_a_webhook_can_hear_of_every_kind_that_there_is() -> None:
+    assert get_args(Kind) == webhooks.KINDS
+
+
 def leaves(top: ArgumentParser) -> Iterator[ArgumentParser]:
     """Every verb's own parser."""
     below = [each for action in top._actions if isinstance(action.choices, dict) for each in action.choices.values()]
@@ -125,7 +131,7 @@ def test_every_verb_has_examples_that_can_be_parsed(leaf: ArgumentParser) -> Non
         parser().parse_args(words)
 
 
-@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media", "schedules"])
+@pytest.mark.parametrize("noun", ["bots", "broadcasts", "groups", "keys", "media", "schedules", "webhooks"])
 def test_a_noun_without_a_verb_lists(noun: str) -> None:
     bare, cut = parser().parse_args([noun]), parser().parse_args([noun, "--limit", "3", "--json"])
     assert (bare, cut) == (

@@ -94,7 +94,13 @@ def _list(context: Context) -> int:
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     total = f"{row['total']:,}" + ("" if row["planned"] else "+")
     begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
-    return row["broadcast_id"], row["state"], total, row["priority"], begins, ended, row["created_by"]
+    return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"]
+
+
+def _standing(row: dict[str, Any]) -> str:
+    """An API older than this command does not say whether its messages were recalled or edited."""
+    revised = {"recall": ", recalled", "edit": ", edited"}.get(row.get("revised") or "", "")
+    return f"{row['state']}{revised}"
 
 
 def _show(context: Context) -> int:
