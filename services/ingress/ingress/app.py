@@ -8,11 +8,12 @@ from importlib.metadata import version
 
 from common import heap
 from common.telemetry.setup import Telemetry, start_tracing
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi_offline import FastAPIOffline
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingress import health, problems, webhook
+from ingress import health, parameters, problems, webhook
 from ingress.api import bots, broadcasts, groups, keys, media, messages, revisions, schedules, trail, webhooks
 from ingress.backend import Backend
 from ingress.flush import FlushTraces
@@ -52,7 +53,9 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
         yield  # connects to nothing and can't fail (vercel.md §2)
         await backend.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with scripts of ours: operators paste API keys there
+        redoc_url=None,
+        static_url="/docs/assets",
         title="Muster",
         version=version("muster-ingress"),
         description=_DESCRIPTION,
@@ -65,8 +68,9 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     app.add_middleware(Surprises)
     app.add_middleware(TraceIds)
     app.add_middleware(Requests)  # the last added is the outermost
-    for resource in (messages, media, broadcasts, revisions, schedules, webhooks, groups, bots, keys, trail, health):
-        app.include_router(resource.router)
+    for resource in (messages, media, broadcasts, revisions, schedules, webhooks, groups, bots, keys, trail):
+        app.include_router(resource.router, dependencies=[Depends(parameters.known)])
+    app.include_router(health.router)
     describe(app)
     if telemetry.on:
         FastAPIInstrumentor.instrument_app(

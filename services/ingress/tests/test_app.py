@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ async def get(app: ASGIApp, path: str) -> asgi.Answer:
 async def test_live_is_live_with_nothing_behind_it(app: ASGIApp) -> None:
     answer = await get(app, "/livez")
     assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+
+
+async def test_the_description_for_people_loads_nothing_from_elsewhere(app: ASGIApp) -> None:
+    page = (await get(app, "/docs")).body.decode()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sorted(loaded) == [
+        f"/docs/assets/{name}" for name in ("favicon.png", "swagger-ui-bundle.js", "swagger-ui.css")
+    ]
+    for path in loaded:
+        assert (await get(app, path)).status == 200
+    assert (await get(app, "/redoc")).status == 404
 
 
 async def test_ready_says_which_part_is_not(app: ASGIApp) -> None:

@@ -73,6 +73,16 @@ async def test_filters_narrow_together_over_pages(trail: Api, wanted: dict[str, 
     assert await found(trail, **wanted) == places
 
 
+async def test_a_filter_that_is_none_is_refused_and_the_right_ones_named(trail: Api) -> None:
+    answer = await trail.ask("GET", "/api/audit", params={"knd": "broadcast", "limit": 1})
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["in"], error["at"]) == (422, "query", "knd")
+    there = "action, actor, cursor, id, key_id, kind, limit, since, until"
+    assert error["what"] == f"is no parameter here; there are {there}"
+    one = await trail.ask("GET", "/api/broadcasts/1?state=running")
+    assert (one.status_code, one.json()["errors"][0]["what"]) == (422, "is no parameter here")
+
+
 async def test_a_key_stands_for_its_rotation(trail: Api) -> None:
     made = (await trail.ask("POST", "/api/keys", json={"name": "x", "scopes": ["groups:read"]})).json()
     next_one = (await trail.ask("POST", f"/api/keys/{made['key_id']}:rotate", json={})).json()

@@ -151,6 +151,13 @@ async def test_each_change_leaves_an_audit_row_without_the_message(api: Api) -> 
     assert "morning" not in str(entries)
 
 
+async def test_one_that_is_removed_is_shown_without_dates_to_come(api: Api) -> None:
+    made = (await make(api)).json()
+    gone = (await api.ask("DELETE", f"/api/schedules/{made['schedule_id']}")).json()
+    assert (made["enabled"], len(made["next_dates"])) == (True, 5)
+    assert (gone["enabled"], gone["next_dates"], gone["cron"]) == (False, [], made["cron"])
+
+
 async def test_the_same_request_twice_makes_one(api: Api) -> None:
     ask = {"json": BODY, "headers": {"Idempotency-Key": "k1"}}
     answers = [await api.ask("POST", "/api/schedules", **ask) for _ in range(2)]

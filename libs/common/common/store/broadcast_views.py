@@ -9,6 +9,7 @@ from datetime import datetime
 from common.store.backlog import Waiting
 from common.store.broadcasts import Broadcast, State
 from common.store.pool import Tx
+from common.store.revisions import Kind
 
 _RECENT = 10.0  # seconds that a rate is measured over
 
@@ -20,6 +21,13 @@ class Tally:
     by_state: dict[str, int]
     rate: float
     waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Broadcast):
+    """`revised`: what was done last to the messages that it had sent."""
+
+    revised: Kind | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,13 @@ class DeliveryView:
     settled_at: datetime | None
 
 
-async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_id: int, limit: int) -> list[Broadcast]:
+async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_id: int, limit: int) -> list[Listed]:
     """The newest first."""
     rows = await tx.fetch(
         """SELECT broadcast_id, state, priority, on_unknown, send_at, expires_at, pause_reason, planned, total,
-               created_by, created_at, finished_at FROM broadcasts
+               created_by, created_at, finished_at, (
+                   SELECT r.kind FROM revisions r WHERE r.broadcast_id = b.broadcast_id
+                   ORDER BY r.revision_id DESC LIMIT 1) AS revised FROM broadcasts b
            WHERE broadcast_id < $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
                AND ($3::text IS NULL OR state = $3)
            ORDER BY broadcast_id DESC LIMIT $4""",
@@ -54,7 +64,7 @@ async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_
         state,
         limit,
     )
-    return [Broadcast(**dict(row)) for row in rows]
+    return [Listed(**dict(row)) for row in rows]
 
 
 async def visible(tx: Tx, broadcast_id: int, within: list[int] | None) -> bool:

@@ -13,6 +13,7 @@ from common.store import audit, backlog, broadcast_views, broadcasts, pool, revi
 from common.store.backlog import Waiting
 from common.store.broadcast_views import DeliveryView
 from common.store.broadcasts import Broadcast, State
+from common.store.revisions import Kind
 from common.store.steering import Standing
 from fastapi import APIRouter, Depends, Path, Response, Security
 from pydantic import Field
@@ -34,7 +35,7 @@ DeliveryState: TypeAlias = Literal["pending", "slotted", "sending", "sent", "fai
 
 
 class BroadcastAnswer(Answer):
-    """A broadcast as lists show it; `total` grows while it is planned."""
+    """`total` grows while it is planned."""
 
     broadcast_id: int
     state: State
@@ -48,6 +49,12 @@ class BroadcastAnswer(Answer):
     created_by: str
     created_at: datetime
     finished_at: datetime | None
+
+
+class ListedBroadcast(BroadcastAnswer):
+    """As lists show it."""
+
+    revised: Annotated[Kind | None, Field(description="What was done last to its messages that were sent.")]
 
 
 class Progress(BroadcastAnswer):
@@ -102,12 +109,12 @@ class ResolveUnknown(Request):
 
 
 @router.get("", operation_id="list_broadcasts")
-async def list_broadcasts(caller: Reader, tx: Tx, asked: Asked, state: State | None = None) -> Page[BroadcastAnswer]:
+async def list_broadcasts(caller: Reader, tx: Tx, asked: Asked, state: State | None = None) -> Page[ListedBroadcast]:
     """List broadcasts, the newest first."""
     rows = await broadcast_views.page(
         tx, within=caller.bot_ids, state=state, before_id=asked.number(BIGINT), limit=asked.limit + 1
     )
-    return asked.page(rows, lambda row: BroadcastAnswer(**asdict(row)), lambda row: row.broadcast_id)
+    return asked.page(rows, lambda row: ListedBroadcast(**asdict(row)), lambda row: row.broadcast_id)
 
 
 @router.get("/{broadcast_id}", operation_id="get_broadcast")

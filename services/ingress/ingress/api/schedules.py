@@ -105,7 +105,7 @@ async def remove_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
         row = _found(await schedules.lock(tx, schedule_id, caller.bot_ids))
         await schedules.remove(tx, schedule_id)
         await _record(tx, caller, "schedule.remove", row, before=_facts(row.plan), after=None)
-        return _shown(row)
+        return _shown(replace(row, plan=replace(row.plan, enabled=False, next_at=None)))  # nothing comes of it now
 
     return await one.run(caller, effect)
 
