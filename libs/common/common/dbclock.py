@@ -14,6 +14,7 @@ from common.telemetry.redact import describe
 
 _SAMPLES = 8
 _INTERVAL = 10.0  # seconds between measurements
+_TICK = 0.001  # seconds: what uvloop counts in; less would be no wait at all, again and again
 _DRIFT = 50e-6  # seconds a second, of an ordinary quartz
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ class DatabaseClock:
         return datetime.fromtimestamp(time.monotonic() + self._offset + self._uncertainty, UTC)
 
     async def sleep_until(self, when: datetime, *, early: timedelta = timedelta()) -> None:
-        """Returns when it is surely that time, less `early`; at once for a time that is past."""
-        seconds = when.timestamp() - early.total_seconds() - (time.monotonic() + self._offset - self._uncertainty)
-        if seconds > 0:
-            await asyncio.sleep(seconds)
+        """Returns when it is surely that time, less `early`; at once for a time that is past.
+
+        uvloop's timers count whole milliseconds and may come one and a half too soon: looked at once more.
+        """
+        wanted = when.timestamp() - early.total_seconds()
+        while (seconds := wanted - (time.monotonic() + self._offset - self._uncertainty)) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(max(seconds, _TICK))

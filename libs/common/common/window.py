@@ -2,39 +2,45 @@
 
 Telegram counts at arrival, which is before the answer: one second after the answer is safe. So is that less the
 shortest way there and back together, for the next request needs at least its way there, and this answer took at least
-its way back. The smallest round trip is as near to those as one can see, when there are enough of them.
+its way back. The smallest round trip is as near to those as one can see, and the more calls there were, the nearer.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 WINDOW = timedelta(seconds=1)
-_ENOUGH = 100  # calls before the smallest is believed: a bold estimate draws 429s (performance.md, D)
-_BUCKET = 60.0  # seconds
-_BUCKETS = 30
-_MARGIN = timedelta(milliseconds=1)  # for what timers and sums round
+_ENOUGH = 20  # calls before anything is believed of them
+_DOUBT = 3.0  # see Seen.floor
+_MARGIN = timedelta(microseconds=100)  # for what sums of times round
 
 
-class RoundTrips:
-    """The smallest of half an hour: that of a busy moment's few hundred calls would hold waits of our own."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Round trips of answered calls, in seconds."""
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._smallest: dict[int, float] = {}  # by minute
+    calls: int = 0
+    total: float = 0.0
+    smallest: float = math.inf
 
-    def add(self, seconds: float, *, now: float) -> None:
-        """One answered call; `now` by any clock that only goes on, in seconds."""
-        self._count += 1
-        minute = int(now / _BUCKET)
-        if minute not in self._smallest:
-            self._smallest = {m: least for m, least in self._smallest.items() if m > minute - _BUCKETS}
-        self._smallest[minute] = min(seconds, self._smallest.get(minute, seconds))
+    def __add__(self, other: Seen) -> Seen:
+        """Both together."""
+        return Seen(self.calls + other.calls, self.total + other.total, min(self.smallest, other.smallest))
 
     @property
     def floor(self) -> timedelta:
-        """Zero until enough were seen."""
-        return timedelta(seconds=min(self._smallest.values())) if self._count >= _ENOUGH else timedelta()
+        """Below every way there and back, as far as the calls tell; zero until there are some.
+
+        Of two ways that each vary by themselves few calls have both of them short: with n calls that are on average
+        s above the shortest possible, the smallest is still above it by more than 3 s / √n in one case of ninety. That
+        average counts from the shortest possible, and not from the smallest seen: so √n less 3.
+        """
+        if self.calls < _ENOUGH:
+            return timedelta()
+        above = self.total / self.calls - self.smallest
+        return timedelta(seconds=max(0.0, self.smallest - _DOUBT * above / (math.sqrt(self.calls) - _DOUBT)))
 
 
 def free_at(answered: datetime, floor: timedelta) -> datetime:

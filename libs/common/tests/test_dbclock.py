@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 
+import uvloop
 from common.dbclock import DatabaseClock
+from common.store.pool import Pool
 from common.testing.postgres import Database
 
 
@@ -26,6 +29,22 @@ async def test_a_sleep_ends_when_it_is_surely_that_time(db: Database) -> None:
     began = time.monotonic()
     await clock.sleep_until(when)
     assert time.monotonic() - began >= 0.149
+
+
+def test_no_sleep_is_short_by_the_timers_of_the_loop_that_the_services_run_on() -> None:
+    clock = DatabaseClock(Pool("postgresql://127.0.0.1:1/none", name="x", max_size=1, timeout=1))
+    clock._uncertainty = 0.0
+
+    async def early(nth: int) -> float:
+        await asyncio.sleep(nth * 0.00037)  # at any moment of the timers' milliseconds
+        when = clock.now() + timedelta(seconds=0.005 + nth * 0.00011)
+        await clock.sleep_until(when)
+        return (when - clock.now()).total_seconds()
+
+    async def all_of_them() -> list[float]:
+        return await asyncio.gather(*map(early, range(300)))
+
+    assert max(uvloop.run(all_of_them())) <= 0
 
 
 async def test_a_poor_measurement_does_not_move_a_good_one(db: Database) -> None:

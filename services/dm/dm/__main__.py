@@ -10,6 +10,7 @@ from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.queues import DM_QUEUE
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.telegram.client import BotApi
 from common.telegram.floods import FloodMemory
 from common.telegram.secrets import TokenVault
@@ -31,11 +32,13 @@ async def main() -> None:
             vault = TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
             registry = BotRegistry(worker.pool, vault)
             clock = DatabaseClock(worker.pool)
-            speaker = Speaker(worker.pool, api, registry, Turns(worker.pool, clock), worker.stop)
+            window = SendWindow(worker.pool, clock)
+            speaker = Speaker(worker.pool, api, registry, Turns(worker.pool, window), worker.stop)
             dispatcher = build_dispatcher(commands_per_minute=settings.commands_per_minute)
             handle = PrivateUpdates(worker.pool, registry, dispatcher, speaker, Texts.load())
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(clock.run(worker.stop), name="clock")
+                loops.create_task(window.run(worker.stop), name="window")
                 await first(clock.ready, worker.stop)
                 loops.create_task(worker.consume(DM_QUEUE, handle), name="consume")
         finally:

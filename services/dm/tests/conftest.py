@@ -12,6 +12,7 @@ from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.records import Bot
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.store import bots
 from common.telegram.client import BotApi
 from common.telegram.floods import FloodMemory
@@ -56,7 +57,7 @@ async def new_voice(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIt
 
     def make() -> PrivateUpdates:
         opened.append(BotApi(sim.url, timeout=2, pacer=FloodMemory()))
-        registry, turns = BotRegistry(db.pool, vault), Turns(db.pool, clock)
+        registry, turns = BotRegistry(db.pool, vault), Turns(db.pool, SendWindow(db.pool, clock))
         speaker = Speaker(db.pool, opened[-1], registry, turns, asyncio.Event())
         return PrivateUpdates(db.pool, registry, build_dispatcher(commands_per_minute=10), speaker, Texts.load())
 

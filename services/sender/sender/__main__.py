@@ -13,6 +13,7 @@ from common.dbclock import DatabaseClock
 from common.keys import KeyRing
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.telegram.client import BotApi
 from common.telegram.floods import FloodMemory
 from common.telegram.secrets import TokenVault
@@ -36,11 +37,13 @@ async def main() -> None:
         drained = asyncio.Event()
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
-        handle = Deliveries(worker.pool, api, registry, clock, Ledger(worker.pool, clock, owner), desk)
+        window = SendWindow(worker.pool, clock)
+        handle = Deliveries(worker.pool, api, registry, window, Ledger(worker.pool, clock, owner), desk)
         try:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(heartbeat.run(drained, worker.pool, owner), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
+                loops.create_task(window.run(worker.stop), name="window")
                 await first(clock.ready, worker.stop)
                 loops.create_task(_consume(worker, handle, drained), name="consume")
         finally:

@@ -7,17 +7,16 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
-from common.dbclock import DatabaseClock
 from common.errors import Reject, StoreUnavailable
 from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
 from common.telemetry import metrics
-from common.window import RoundTrips, free_at
 
 from sender.ledger import Ended, Ledger
 from sender.media import MediaDesk, MediaGone, Supply
@@ -41,20 +40,20 @@ class Deliveries:
         pool: Pool,
         api: BotApi,
         registry: BotRegistry,
-        clock: DatabaseClock,
+        window: SendWindow,
         ledger: Ledger,
         desk: MediaDesk,
     ) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
-        self._clock = clock
+        self._clock = window.clock
         self._ledger = ledger
         self._desk = desk
-        self._trips = RoundTrips()
+        self._window = window
         self._head_start = HeadStart()
         self._contents: dict[int, tuple[int, dict[str, Any]]] = {}  # with its edition
-        self._revise = Revisions(pool, api, registry=registry, clock=clock, owner=ledger.owner, trips=self._trips)
+        self._revise = Revisions(pool, api, registry=registry, window=window, owner=ledger.owner)
 
     async def __call__(self, job: GroupMessageJob) -> None:
         """By kind."""
@@ -119,10 +118,9 @@ class Deliveries:
         started, failure, result = time.monotonic(), None, None
         try:
             result = await self._call(access, method, with_files(method, params, supply.files), supply)
+            self._window.answered(time.monotonic() - started)
         except TelegramError as error:
             failure = error
-        ended = time.monotonic()
-        self._trips.add(ended - started, now=ended)
         decision = await self._decide(failure, access, begun, supply)
         await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:
@@ -157,10 +155,8 @@ class Deliveries:
         message_ids: tuple[int, ...] = (),
         progress: Progress | None = None,
     ) -> Ended:
-        free = free_at(self._clock.latest(), self._trips.floor)
-        return Ended(
-            job, begun, decision, message_ids, free, progress or Progress(begun.parts_done, begun.parts_done + 1)
-        )
+        progress = progress or Progress(begun.parts_done, begun.parts_done + 1)
+        return Ended(job, begun, decision, message_ids, self._window.free_at(), progress)
 
     async def _broadcast_of(self, job: SendFinalMessage) -> int:
         async with self._pool.transaction("broadcast of") as tx:

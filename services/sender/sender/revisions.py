@@ -10,19 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from common.congestion import Refusal
-from common.dbclock import DatabaseClock
 from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
 from common.jobs import ReviseMessage
 from common.records import BegunItem
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.store import congestion, moving, revision_items, revisions, slots
 from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked
-from common.window import RoundTrips, free_at
 
 from sender.journal import Journal, Key
 from sender.rules import revising
@@ -43,7 +42,7 @@ class _Ended:
 
 
 class Revisions:
-    """One a process, with the sends' owner and round trips."""
+    """One a process, with the sends' owner and window."""
 
     def __init__(
         self,
@@ -51,18 +50,17 @@ class Revisions:
         api: BotApi,
         *,
         registry: BotRegistry,
-        clock: DatabaseClock,
+        window: SendWindow,
         owner: str,
-        trips: RoundTrips,
     ) -> None:
         self._pool = pool
         self._api = api
         self._registry = registry
-        self._clock = clock
-        self._trips = trips
+        self._window = window
+        self._clock = window.clock
         self._head_start = HeadStart()
         self._contents: dict[int, dict[str, Any]] = {}
-        self._items = _Items(pool, clock, owner)
+        self._items = _Items(pool, window.clock, owner)
 
     async def __call__(self, job: ReviseMessage) -> None:
         """A stale job gives its slot back: its row says what is true."""
@@ -84,17 +82,16 @@ class Revisions:
             return
         await self._clock.sleep_until(job.slot_at)
         verdict = await self._call(access, content, item)
-        await self._items.settle(job, _Ended(job, item, verdict, free_at(self._clock.latest(), self._trips.floor)))
+        await self._items.settle(job, _Ended(job, item, verdict, self._window.free_at()))
 
     async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem) -> Verdict:
         method, params = revising.call(content, item)
         started, error = time.monotonic(), None
         try:
             await self._api.call(access, method, params)
+            self._window.answered(time.monotonic() - started)
         except TelegramError as failure:
             error = failure
-        ended = time.monotonic()
-        self._trips.add(ended - started, now=ended)
         if isinstance(error, TokenRevoked):
             with suppress(StoreUnavailable):  # noted at the next attempt; this one's end must be written in any case
                 await self._registry.revoked(access)

@@ -17,6 +17,7 @@ from common.jobs import PlanBroadcast
 from common.keys import KeyRing
 from common.records import Bot
 from common.registry import BotRegistry
+from common.send_window import SendWindow
 from common.store import bots, broadcasts, groups, media, reaping
 from common.store.broadcasts import Targets
 from common.telegram.client import BotApi
@@ -160,7 +161,7 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
 
     def make(owner: str) -> Deliveries:
         ledger, desk = Ledger(db.pool, clock, owner), MediaDesk(db.pool, owner, timeout=2)
-        return Deliveries(db.pool, api, registry, clock, ledger, desk)
+        return Deliveries(db.pool, api, registry, SendWindow(db.pool, clock), ledger, desk)
 
     yield Fleet(sim, db, make(OWNER), make)
     await api.close()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from common.dbclock import DatabaseClock
 from common.jobs import PlanBroadcast
+from common.send_window import SendWindow
 from common.store import broadcasts, reaping, revision_items, revisions
 from common.store.broadcasts import Targets
 from common.store.revision_items import ItemOutcome
 from common.store.revisions import Kind, Revision
 from common.testing.polling import eventually
-from common.window import RoundTrips
 from sender.ledger import Ledger
 from sender.media import MediaDesk
 
@@ -103,7 +103,7 @@ async def test_the_strict_limits_draw_no_429_with_a_recall_and_a_running_broadca
     fleet: Fleet, brain: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the bold part of the pace, the belief in the smallest round trip, which a starved machine disproves."""
-    monkeypatch.setattr(RoundTrips, "floor", timedelta())
+    monkeypatch.setattr(SendWindow, "floor", timedelta())
     ids = await fleet.grow(60, (await bot_ids(fleet))[0])
     await fleet.sim.admin("PUT", "limits", mode="strict")
     broadcast_id = await sent(fleet, ids)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from common.errors import LeaseLost, StoreUnavailable
-from common.store import events, idempotency, inbox, media, media_files, outbox, quarantine, replies
+from common.store import events, idempotency, inbox, media, media_files, outbox, quarantine, replies, round_trips
 from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
@@ -46,6 +46,7 @@ async def _prune_some(pool: Pool, leader: Leader, keep: timedelta) -> dict[str, 
         "events": lambda tx: events.prune(tx, _EVENTS),
         "quarantine": lambda tx: quarantine.prune(tx, _QUARANTINE),
         "media": media.prune,
+        "round_trips": round_trips.prune,
         "file_ids": lambda tx: media_files.prune(tx, _FILE_IDS),
         "revived": lambda tx: outbox.revive(tx, _LOST_AFTER),
     }
