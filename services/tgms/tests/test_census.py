@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from common.ids import BotId
-from common.store import bots
+from common.store import bots, census
+from common.store.census import Census
+from common.store.pool import Tx
 from common.telemetry import metrics
 from common.testing.builders import make_bot
 from common.testing.polling import eventually
@@ -70,6 +74,31 @@ async def test_a_look_that_takes_long_is_taken_less_often(db: Database, leader: 
     assert value("muster_tgms_epoch") is None
 
 
+@pytest.mark.parametrize("seconds", [0.01, 3.0, 10.0, 300.0])
+async def test_however_long_a_look_takes_what_it_found_is_told_until_the_next(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A gap resets what every alert has waited for."""
+    clock = [1000.0]
+    for where in ("tgms.census.time", "common.telemetry.snapshot.time"):  # the event loop keeps its own
+        monkeypatch.setattr(where, SimpleNamespace(monotonic=lambda: clock[0]))
+    real = census.take
+
+    async def slow(tx: Tx) -> Census:
+        clock[0] += seconds
+        return await real(tx)
+
+    monkeypatch.setattr(census, "take", slow)
+    taker = CensusTaker(db.pool, leader)
+    await taker._round()
+    for _ in range(3):
+        clock[0] = max(clock[0], taker._not_before) + 5  # the round's interval
+        assert value("muster_tgms_epoch") == leader.epoch
+        await taker._round()
+    clock[0] = taker._not_before + 361
+    assert value("muster_tgms_epoch") is None
+
+
 def test_a_round_is_timed_where_it_went_well_and_counted_where_it_did_not() -> None:
     with timed("well"):
         pass
@@ -78,4 +107,14 @@ def test_a_round_is_timed_where_it_went_well_and_counted_where_it_did_not() -> N
     assert value("muster_tgms_tick_seconds_count", loop="well") == 1
     assert value("muster_tgms_last_tick_timestamp_seconds", loop="well") is not None
     assert value("muster_tgms_tick_failures_total", loop="ill") == 1
+
+
+def test_a_loop_that_never_goes_well_is_late_from_its_first_round_on() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="canary"), timed("never"):
+            raise ValueError("canary")
+        begun = value("muster_tgms_last_tick_timestamp_seconds", loop="never")
+        assert begun is not None
+        assert 0 <= time.time() - begun < 10
+    assert value("muster_tgms_tick_seconds_count", loop="never") is None
     assert value("muster_tgms_tick_seconds_count", loop="ill") is None

@@ -16,6 +16,7 @@ from tgms.rounds import rounds
 
 _INTERVAL = 5.0  # seconds
 _SHARE = 20  # a look may take so little of the time: a backlog of millions must not be slowed down by being counted
+_LONGEST = 120.0  # seconds without a look: alerts wait for minutes, not for hours
 
 # What is told as 0 where there is none: a panel without a line would look like a question that nobody answers.
 _WHY = ("turn", "later", "flood", "paused", "bot_off")
@@ -44,10 +45,12 @@ class CensusTaker:
         async with self._pool.transaction("census") as tx:
             found = await census.take(tx)
         took = time.monotonic() - started
-        self._not_before = started + took * _SHARE
+        pause = min(took * _SHARE, _LONGEST)
+        self._not_before = started + pause
         epoch = self._leader.epoch
         if epoch is not None:
-            metrics.FLEET.tell({metrics.EPOCH: _one(epoch), metrics.CENSUS_SECONDS: _one(took), **told(found)})
+            facts = {metrics.EPOCH: _one(epoch), metrics.CENSUS_SECONDS: _one(took), **told(found)}
+            metrics.FLEET.tell(facts, pause=pause)
 
 
 def told(found: Census) -> dict[Fact, Values]:

@@ -22,6 +22,7 @@ from common.telemetry.redact import describe, frames
 
 from tgms.leader import Leader
 from tgms.outbound import Outbound
+from tgms.rounds import timed
 from tgms.rules import telling
 from tgms.rules.telling import Answer, Verdict
 
@@ -65,15 +66,9 @@ class Hooks:
 
     async def _round(self) -> None:
         try:
-            await self._reseal()
-            async with self._pool.transaction("hooks") as tx:
-                await self._leader.fence(tx)
-                if time.monotonic() - self._gathered > _COMPANY:
-                    for _ in range(_GATHERINGS):
-                        if await webhook_messages.gather(tx) < webhook_messages.GATHERS:
-                            break
-                    self._gathered = time.monotonic()
-                claims = await webhook_messages.claim(tx, self._busy, turns=_TURNS, hold=self._hold)
+            with timed("hooks"):
+                await self._reseal()
+                claims = await self._claim()
         except (StoreUnavailable, LeaseLost) as error:
             _log.warning("hooks wait", extra={"error": describe(error)})
             return
@@ -82,6 +77,16 @@ class Hooks:
             task = asyncio.create_task(self._tell(claim), name=f"webhook {claim.webhook_id}")
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    async def _claim(self) -> list[Claim]:
+        async with self._pool.transaction("hooks") as tx:
+            await self._leader.fence(tx)
+            if time.monotonic() - self._gathered > _COMPANY:
+                for _ in range(_GATHERINGS):
+                    if await webhook_messages.gather(tx) < webhook_messages.GATHERS:
+                        break
+                self._gathered = time.monotonic()
+            return await webhook_messages.claim(tx, self._busy, turns=_TURNS, hold=self._hold)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -16,6 +16,7 @@ from tgms.leader import Leader
 
 _TROUBLES = (StoreUnavailable, BrokerUnavailable, Unroutable, LeaseLost)
 _LOOK = 1.0  # seconds at most that one who does not lead waits for the lease: that wait does not see the stop
+_begun = set[str]()
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,13 @@ async def rounds(
 
 @contextlib.contextmanager
 def timed(loop: str) -> Iterator[None]:
-    """One round: how long it took where it went well, and when the last one did."""
+    """One round: how long it took where it went well, and when the last one did.
+
+    A loop counts as late from its first round on: one that never goes well in this process must not go unseen.
+    """
+    if loop not in _begun:
+        _begun.add(loop)
+        metrics.LAST_TICK.labels(loop).set_to_current_time()
     started = time.perf_counter()
     try:
         yield

@@ -122,12 +122,13 @@ async def in_hand(tx: Tx) -> InHand:
 
 
 async def bots(tx: Tx) -> Bots:
-    """A bot is active, disabled by us, or revoked."""
+    """A bot is disabled by us, active or revoked. Problems: what a check of the last day found at one in use."""
     rows = await tx.fetch(
         """SELECT bot_id, per_second,
-               CASE WHEN state = 'active' AND NOT enabled THEN 'disabled' ELSE state END AS state,
+               CASE WHEN enabled THEN state ELSE 'disabled' END AS state,
                greatest(0, extract(epoch FROM flood_until - now()))::float8 AS flood,
-               ARRAY(SELECT jsonb_array_elements_text(health -> 'problems')) AS problems
+               ARRAY(SELECT jsonb_array_elements_text(health -> 'problems')
+                     WHERE enabled AND checked_at > now() - interval '1 day') AS problems
            FROM bots"""
     )
     by_state, problems = defaultdict[str, int](int), defaultdict[str, int](int)

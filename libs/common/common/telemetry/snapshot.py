@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 Values: TypeAlias = Mapping[tuple[str, ...], float]
-FRESH: Final = 60.0  # seconds: the same again and again would hide that nobody looks any more
+FRESH: Final = 60.0  # seconds after the next look is due: the same for ever would hide that nobody looks any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Snapshot(Collector):
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = tuple(facts)
         self._told: Mapping[Fact, Values] = {}
-        self._at = 0.0
+        self._until = 0.0
 
-    def tell(self, told: Mapping[Fact, Values]) -> None:
-        """In place of what was told before."""
-        self._told, self._at = told, time.monotonic()
+    def tell(self, told: Mapping[Fact, Values], *, pause: float = 0.0) -> None:
+        """In place of what was told before; `pause`: seconds until somebody looks again."""
+        self._told, self._until = told, time.monotonic() + pause + FRESH
 
     def forget(self) -> None:
         """Somebody else tells from here on."""
@@ -45,7 +45,7 @@ class Snapshot(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """What was told, while it is fresh."""
-        told = self._told if time.monotonic() - self._at < FRESH else {}
+        told = self._told if time.monotonic() < self._until else {}
         return (_family(fact, told[fact]) for fact in self.facts if fact in told)
 
 

@@ -9,11 +9,14 @@ from common.testing.postgres import Database
 from .test_query_plans import Explainer
 
 FLEET = """
-INSERT INTO bots (bot_id, username, token, token_key, state, enabled, per_second, flood_until, health) VALUES
-    (1, 'well', 'x', 'k1', 'active', true, 30, now() - interval '1 h', '{"problems": []}'),
-    (2, 'flooded', 'x', 'k1', 'active', true, 20, now() + interval '1 h', '{"problems": ["backlog"]}'),
-    (3, 'off', 'x', 'k1', 'active', false, 30, NULL, NULL),
-    (4, 'revoked', 'x', 'k1', 'revoked', true, 30, NULL, '{"problems": ["token_revoked", "backlog"]}');
+INSERT INTO bots (bot_id, username, token, token_key, state, enabled, per_second, flood_until, health, checked_at)
+VALUES
+    (1, 'well', 'x', 'k1', 'active', true, 30, now() - interval '1 h', '{"problems": []}', now()),
+    (2, 'flooded', 'x', 'k1', 'active', true, 20, now() + interval '1 h', '{"problems": ["backlog"]}', now()),
+    (3, 'off', 'x', 'k1', 'active', false, 30, NULL, '{"problems": ["webhook_missing"]}', now()),
+    (4, 'revoked', 'x', 'k1', 'revoked', true, 30, NULL, '{"problems": ["token_revoked", "backlog"]}', now()),
+    (5, 'gone', 'x', 'k1', 'revoked', false, 30, NULL, '{"problems": ["token_revoked"]}', now()),
+    (6, 'old', 'x', 'k1', 'active', true, 5, NULL, '{"problems": ["delivery_failing"]}', now() - interval '2 days');
 INSERT INTO bot_slots (bot_id, slot, free_at, held_by) VALUES
     (1, 1, now(), NULL), (1, 2, now() + interval '1 h', NULL), (1, 3, now(), 'd'),
     (1, 31, now(), NULL), (3, 1, now(), NULL);
@@ -81,9 +84,9 @@ async def test_what_is_in_hand_and_in_doubt(db: Database) -> None:
 
 async def test_bots_and_what_they_may_send(db: Database) -> None:
     found = await taken(db)
-    assert found.bots.by_state == {"active": 2, "disabled": 1, "revoked": 1}
+    assert found.bots.by_state == {"active": 3, "disabled": 2, "revoked": 1}
     assert found.bots.problems == {"backlog": 2, "token_revoked": 1}
-    assert found.bots.ceiling == 30
+    assert found.bots.ceiling == 35
     assert found.bots.flood[1] == 0
     assert 3500 < found.bots.flood[2] <= 3600
     assert found.slots == {"free": 1, "cooling": 1, "held": 1}

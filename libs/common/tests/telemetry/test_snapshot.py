@@ -40,8 +40,12 @@ def test_who_leads_no_longer_tells_nothing(told: Snapshot) -> None:
 
 def test_an_old_look_is_no_answer(told: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     told.tell({COUNT: {(): 1}})
+    assert text(told) == ["muster_test_count 1.0"]
     monkeypatch.setattr(snapshot, "FRESH", 0.0)
+    told.tell({COUNT: {(): 1}})
     assert text(told) == []
+    told.tell({COUNT: {(): 1}}, pause=60)
+    assert text(told) == ["muster_test_count 1.0"]
 
 
 def test_the_registry_knows_its_names_beforehand(told: Snapshot) -> None:
