@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.dbclock import DatabaseClock
 from common.jobs import PlanBroadcast
 from common.send_window import SendWindow
 from common.store import broadcasts, reaping, revision_items, revisions
@@ -16,8 +15,6 @@ from common.store.broadcasts import Targets
 from common.store.revision_items import ItemOutcome
 from common.store.revisions import Kind, Revision
 from common.testing.polling import eventually
-from sender.ledger import Ledger
-from sender.media import MediaDesk
 
 from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
@@ -140,19 +137,10 @@ async def test_a_sender_that_dies_in_the_middle_loses_nothing(fleet: Fleet, brai
     await eventually(lambda: calls(fleet, "deleteMessage"), within=10)
     for task in list(brain.tasks):
         task.cancel()  # as a kill: nothing is written any more
-    handle, clock = fleet.handle, DatabaseClock(fleet.db.pool)
-    await clock.measure()
     async with fleet.db.transaction() as tx:
         await tx.execute("UPDATE workers SET beat_at = now() - interval '1 min'")
         await reaping.beat(tx, "another-sender")
-    brain.handle = type(handle)(
-        fleet.db.pool,
-        handle._api,
-        handle._registry,
-        clock,
-        Ledger(fleet.db.pool, clock, "another-sender"),
-        MediaDesk(fleet.db.pool, "another-sender", timeout=2),
-    )
+    brain.handle = fleet.make("another-sender")
     revision = await ended(fleet, broadcast_id, revision_id)
     assert revision.items == {"done": 40}
     assert await texts(fleet, ids) == [[]] * 40
