@@ -142,7 +142,14 @@ PROCESSES = Row(
             "Starts in the last hour",
             "Does somebody crash again and again? Rollouts and scaling start processes, too.",
             "short",
-            [Query(f"sum by (job)(changes(process_start_time_seconds{{{SERVICES}}}[1h]))", "{{job}}")],
+            # Changes of a process in the same pod, and one more where the first that was seen is itself new.
+            [
+                Query(
+                    f"sum by (job)(changes(process_start_time_seconds{{{SERVICES}}}[1h])"
+                    f" + (min_over_time(process_start_time_seconds{{{SERVICES}}}[1h]) > bool (time() - 3600)))",
+                    "{{job}}",
+                )
+            ],
         ),
         Panel(
             "Event loop lag, p99",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,24 @@ def test_a_name_that_is_not_exported_is_seen(expr: str, complaint: str) -> None:
 def test_what_is_no_promql_is_refused() -> None:
     with pytest.raises(ValueError, match=r"unclosed|unexpected|invalid"):
         unknown("sum(rate(up[5m])")
+
+
+def test_starts_in_the_last_hour_are_those_of_new_pods_too(promtool: Path, tmp_path: Path) -> None:
+    [query] = next(panel for _, panel in PANELS if panel.title == "Starts in the last hour").queries
+    name = 'process_start_time_seconds{job="dm",instance="%s"}'
+    # After two hours: one has run all the time, one is new, one started again, one came and went within the hour.
+    series = {"old": "0x120", "new": "_x90 5400x30", "again": "0x100 6000x20", "gone": "_x80 4800x10 _x30"}
+    trial = {
+        "interval": "1m",
+        "input_series": [{"series": name % instance, "values": values} for instance, values in series.items()],
+        "promql_expr_test": [
+            {"expr": query.expr, "eval_time": "120m", "exp_samples": [{"labels": '{job="dm"}', "value": 3}]}
+        ],
+    }
+    file = tmp_path / "trial.json"
+    file.write_text(json.dumps({"tests": [trial]}))
+    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_ids_and_titles_are_unique() -> None:
