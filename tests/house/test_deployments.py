@@ -98,6 +98,26 @@ def test_a_version_is_pinned_once() -> None:
     assert {each["image"] for each in nodes} == {node}
 
 
+def production() -> list[dict[str, Any]]:
+    """Every object of the examples."""
+    files = sorted((ROOT / "k8s" / "prod").glob("*.yaml"))
+    return [each for file in files for each in yaml.safe_load_all(file.read_text("utf-8"))]
+
+
+def test_the_examples_for_production_are_objects_with_names() -> None:
+    assert [each for each in production() if not (each["apiVersion"] and each["metadata"]["name"])] == []
+
+
+def test_the_broker_is_scraped_for_what_alerts_ask() -> None:
+    [monitor] = [each for each in production() if each["kind"] == "ServiceMonitor"]
+    pages = {each["path"]: each.get("params", {}).get("family", []) for each in monitor["spec"]["endpoints"]}
+    told = (ROOT / "docs/observability.md").read_text("utf-8")
+    assert set(pages) == {"/metrics", "/metrics/detailed"}
+    assert f"/metrics/detailed?{'&'.join(f'family={name}' for name in pages['/metrics/detailed'])}`" in told
+    [policy] = [each for each in production() if each["kind"] == "NetworkPolicy"]
+    assert 15691 in [port["port"] for rule in policy["spec"]["ingress"] for port in rule.get("ports", [])]
+
+
 def only_container(file: Path) -> dict[str, Any]:
     [container] = json.loads(file.read_text("utf-8"))["containerDefinitions"]
     return dict(container)

@@ -16,26 +16,37 @@ SLOW_WEBHOOK = 'http_server_request_duration_seconds_bucket{http_route="/api/web
 CALLS = 'muster_telegram_request_seconds_count{outcome="%s"}'
 READY = 'rabbitmq_detailed_queue_messages_ready{queue="%s"}'
 CONSUMERS = 'rabbitmq_detailed_queue_consumers{queue="%s"}'
-HPA = 'kube_horizontalpodautoscaler_%s{horizontalpodautoscaler="keda-hpa-muster-sender"}'
+SENDERS_HPA = "SENDERS-HPA"  # stands for the name that the chart gives it
+HPA = f'kube_horizontalpodautoscaler_%s{{horizontalpodautoscaler="{SENDERS_HPA}"}}'
+SOMEBODYS_HPA = 'kube_horizontalpodautoscaler_%s{horizontalpodautoscaler="somebody"}'
 TICK = 'muster_tgms_last_tick_timestamp_seconds{loop="%s"}'
 TURN = 'muster_deliveries_waiting{why="turn"}'
 SENT = 'muster_sends_total{outcome="sent"}'
+HANDLED = 'muster_jobs_handled_total{queue="%s",outcome="%s"}'
+NODE = 'rabbitmq_resident_memory_limit_bytes{instance="r"}'
 
 
 @dataclass(frozen=True)
 class Case:
-    """`fires` and each of `quiet` are series; `labels` are what the alert is told apart by; asked after `minutes`."""
+    """`fires` and each of `quiet` are series; `labels` are what the alert is told apart by; asked after `minutes`.
+
+    `also` are further series that it fires under, with the same labels. `apart` is False where two releases under one
+    Prometheus can't be told apart: the metrics are the broker's own, or there are none.
+    """
 
     fires: Mapping[str, str]
     quiet: list[Mapping[str, str]]
     labels: Mapping[str, str] = field(default_factory=dict)
     minutes: int = 30
+    also: list[Mapping[str, str]] = field(default_factory=list)
+    apart: bool = True
 
 
 CASES: Mapping[str, Case] = {
     "MusterNoLeader": Case(
         {"muster_tgms_leader": "0x40"},
         [{"muster_tgms_leader": "1x40"}, {"muster_tgms_leader": "1x29 0 1x10"}],
+        also=[{}],
     ),
     "MusterTwoLeaders": Case(
         {'muster_tgms_leader{instance="a"}': "1x40", 'muster_tgms_leader{instance="b"}': "1x40"},
@@ -103,7 +114,16 @@ CASES: Mapping[str, Case] = {
                 HPA % "status_current_replicas": "20x40",
                 HPA % "spec_max_replicas": "20x40",
             },
+            {
+                READY % "group_message_queue": "900x40",
+                HPA % "status_current_replicas": "2x40",
+                HPA % "spec_max_replicas": "20x40",
+                SOMEBODYS_HPA % "status_current_replicas": "20x40",
+                SOMEBODYS_HPA % "spec_max_replicas": "20x40",
+            },
         ],
+        {"horizontalpodautoscaler": SENDERS_HPA},
+        apart=False,
     ),
     "MusterDeliveriesInDoubt": Case({"muster_deliveries_unknown": "3x40"}, [{"muster_deliveries_unknown": "0x40"}]),
     "MusterFloods": Case(
@@ -173,12 +193,33 @@ CASES: Mapping[str, Case] = {
         {"queue": "dm_queue"},
     ),
     "MusterNothingConsumed": Case(
-        {READY % "dm_queue": "40x40", 'muster_jobs_handled_total{queue="tgms_queue"}': "0+9x40"},
+        {READY % "dm_queue": "40x40", HANDLED % ("tgms_queue", "done"): "0+9x40"},
         [
-            {READY % "dm_queue": "40x40", 'muster_jobs_handled_total{queue="dm_queue"}': "0+9x40"},
+            {READY % "dm_queue": "40x40", HANDLED % ("dm_queue", "done"): "0+9x40"},
+            {READY % "dm_queue": "40x40", HANDLED % ("dm_queue", "Reject"): "0+9x40"},
             {READY % "dm_queue": "0x40"},
         ],
         {"queue": "dm_queue"},
+        # held jobs are tried again and again, which is no progress
+        also=[
+            {READY % "dm_queue": "40x40", HANDLED % ("dm_queue", outcome): "0+9x40"}
+            for outcome in ("StoreUnavailable", "BrokerUnavailable", "HandBack")
+        ],
+        apart=False,
+    ),
+    "MusterBrokerNotSeen": Case(
+        {},
+        [
+            {READY % "dm_queue": "0x40", CONSUMERS % "dm_queue": "2x40", NODE: "100x40"},
+            {READY % "dm_queue": "0x12 _x5 0x30", CONSUMERS % "dm_queue": "2x40", NODE: "100x40"},
+        ],
+        # another's queues are not ours, and each of the three families is needed
+        also=[
+            {READY % "somebodys": "0x40", CONSUMERS % "somebodys": "2x40", NODE: "100x40"},
+            {READY % "dm_queue": "0x40", NODE: "100x40"},
+            {READY % "dm_queue": "0x40", CONSUMERS % "dm_queue": "2x40"},
+        ],
+        apart=False,
     ),
     "MusterBrokerBlocks": Case(
         {
@@ -236,7 +277,10 @@ CASES: Mapping[str, Case] = {
     ),
     "MusterScalerErrors": Case(
         {'keda_scaler_detail_errors_total{scaledObject="muster-sender"}': "0+2x40"},
-        [{'keda_scaler_detail_errors_total{scaledObject="muster-sender"}': "9x40"}],
+        [
+            {'keda_scaler_detail_errors_total{scaledObject="muster-sender"}': "9x40"},
+            {'keda_scaler_detail_errors_total{scaledObject="somebodys"}': "0+2x40"},
+        ],
         {"scaledObject": "muster-sender"},
     ),
     "MusterScalingPaused": Case(
@@ -244,6 +288,7 @@ CASES: Mapping[str, Case] = {
         [
             {'keda_scaled_object_paused{scaledObject="muster-sender"}': "0x60"},
             {'keda_scaled_object_paused{scaledObject="muster-sender"}': "0x40 1x20"},
+            {'keda_scaled_object_paused{scaledObject="somebodys"}': "1x60"},
         ],
         {"scaledObject": "muster-sender"},
         minutes=50,

@@ -11,7 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 _PARTS = ("lhs", "rhs", "expr", "args", "param", "vector_selector")
-_TARGET = {"job", "instance"}  # Prometheus adds them to whatever it scrapes
+_TARGET = {"job", "instance", "namespace"}  # Prometheus adds them to whatever it scrapes, in a cluster all three
 
 # Others' metrics with the labels that are used: Prometheus's own, its Python client's, RabbitMQ's (rabbitmq_prometheus
 # and its /metrics/detailed), KEDA's, kube-state-metrics'.
@@ -30,9 +30,9 @@ FOREIGN: Mapping[str, set[str]] = {
     "rabbitmq_disk_space_available_limit_bytes": set(),
     "rabbitmq_process_resident_memory_bytes": set(),
     "rabbitmq_resident_memory_limit_bytes": set(),
-    "keda_scaled_object_paused": {"scaledObject"},
+    "keda_scaled_object_paused": {"scaledObject", "exported_namespace"},
     "keda_scaler_active": {"scaledObject"},
-    "keda_scaler_detail_errors_total": {"scaledObject"},
+    "keda_scaler_detail_errors_total": {"scaledObject", "exported_namespace"},
     "keda_scaler_metrics_value": {"scaledObject"},
     "kube_horizontalpodautoscaler_spec_max_replicas": {"horizontalpodautoscaler"},
     "kube_horizontalpodautoscaler_status_current_replicas": {"horizontalpodautoscaler"},

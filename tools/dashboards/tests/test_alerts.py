@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from common.bus.settlement import HoldOn, settle
+from common.errors import JobError, MusterError, Reject, RetryLater
 
-from .alerts import CASES, Case
+from .alerts import CASES, SENDERS_HPA, Case
 from .promql import unknown
 
 ROOT = Path(__file__).parents[3]
@@ -67,15 +70,37 @@ def test_every_alert_is_tried_both_ways() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_fires_when_it_should_and_only_then(name: str, promtool: Path, tmp_path: Path) -> None:
+def test_it_fires_when_it_should_and_only_then(name: str, senders_hpa: str, promtool: Path, tmp_path: Path) -> None:
     case = CASES[name]
-    severity = RULES[name]["labels"]
-    trials = [trial(name, case.fires, case, [{"exp_labels": {**case.labels, **severity}}])]
+    wanted = [{"exp_labels": {**case.labels, **RULES[name]["labels"]}}]
+    trials = [trial(name, series, case, wanted) for series in (case.fires, *case.also)]
     trials += [trial(name, series, case, []) for series in case.quiet]
-    file = tmp_path / "trials.json"  # YAML, too
-    file.write_text(json.dumps({"rule_files": list(map(str, bare(tmp_path))), "tests": trials}))
-    done = run(promtool, "test", "rules", str(file))
-    assert done.returncode == 0, done.stdout + done.stderr
+    judge(promtool, tmp_path, trials, senders_hpa)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.apart])
+def test_two_releases_under_one_prometheus_are_told_apart(name: str, promtool: Path, tmp_path: Path) -> None:
+    case = CASES[name]
+    sick, one, other = ({"namespace": place} for place in ("sick", "one", "other"))
+    wanted = [{"exp_labels": {**case.labels, **RULES[name]["labels"], **sick}}]
+    trials = [trial(name, placed(case.fires, **sick) | placed(quiet, **one), case, wanted) for quiet in case.quiet]
+    trials += [trial(name, placed(quiet, **one) | placed(quiet, **other), case, []) for quiet in case.quiet]
+    judge(promtool, tmp_path, trials)
+
+
+def test_what_is_no_progress_is_what_consumers_hold() -> None:
+    [named] = re.findall(r'outcome!~"([^"]+)"', RULES["MusterNothingConsumed"]["expr"])
+    held = {each.__name__ for each in MusterError.__subclasses__() + JobError.__subclasses__() if is_held(each)}
+    assert set(named.split("|")) == held
+
+
+def is_held(kind: type[MusterError]) -> bool:
+    return isinstance(settle(kind.__new__(kind), 1), HoldOn) if kind not in {Reject, RetryLater} else False
+
+
+def test_the_alert_of_the_senders_finds_the_charts_autoscaler(senders_hpa: str) -> None:
+    matchers = set(re.findall(r'horizontalpodautoscaler=~"([^"]+)"', RULES["MusterSendersAtMaximum"]["expr"]))
+    assert [each for each in matchers if re.fullmatch(each, senders_hpa)] == list(matchers) != []
 
 
 def test_an_alert_that_does_not_fire_fails_its_test(promtool: Path, tmp_path: Path) -> None:
@@ -87,7 +112,24 @@ def test_an_alert_that_does_not_fire_fails_its_test(promtool: Path, tmp_path: Pa
     assert run(promtool, "test", "rules", str(file)).returncode == 1
 
 
-def trial(name: str, series: Any, case: Case, expected: list[dict[str, Any]]) -> dict[str, Any]:
+def judge(promtool: Path, folder: Path, trials: list[dict[str, Any]], senders_hpa: str = "") -> None:
+    file = folder / "trials.json"  # YAML, too
+    text = json.dumps({"rule_files": list(map(str, bare(folder))), "tests": trials})
+    file.write_text(text.replace(SENDERS_HPA, senders_hpa))
+    done = run(promtool, "test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def placed(series: Mapping[str, str], namespace: str) -> dict[str, str]:
+    """The same in a namespace."""
+    found = {}
+    for name, values in series.items():
+        bare_name, _, labels = name.rstrip("}").partition("{")
+        found[f'{bare_name}{{{labels}{"," if labels else ""}namespace="{namespace}"}}'] = values
+    return found
+
+
+def trial(name: str, series: Mapping[str, str], case: Case, expected: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
