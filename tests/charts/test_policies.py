@@ -19,6 +19,7 @@ SERVERS = [pytest.param(name, id=name) for name in DEVINFRA]
 # What a Secret may be asked for; the services' documentation names the first four.
 KEYS = {"DATABASE_URL", "AMQP_URL", "MUSTER_WEBHOOK_KEYS", "MUSTER_ENCRYPTION_KEYS", "DATABASE_URL_UNPOOLED"}
 GIVEN = {"url", "OTEL_HEADERS"}  # by `all on` itself
+DNS = [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
 OWNERS = ("ScaledObject", "HorizontalPodAutoscaler")
 
 
@@ -143,9 +144,25 @@ def test_only_who_calls_telegram_may_reach_it_and_only_the_brain_tells_webhooks(
 def test_who_may_leave_the_cluster_may_not_reach_ones_own_networks() -> None:
     for name, policy in of_kind(muster("prod"), "NetworkPolicy").items():
         for rule in policy["spec"].get("egress", []):
+            if rule["ports"] == DNS:
+                continue
             blocks = [peer["ipBlock"] for peer in rule.get("to", []) if "ipBlock" in peer]
             for block in blocks:
                 assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(block["except"]) or "fc00::/7" in block["except"], name
+
+
+def test_names_are_resolved_by_a_cache_on_the_node_too() -> None:
+    # GKE's NodeLocal DNSCache answers at these; the second is the cloud's metadata server as well.
+    addresses = {"169.254.20.10/32", "169.254.169.254/32"}
+    for name, policy in of_kind(muster("default"), "NetworkPolicy").items():
+        opened = []
+        for rule in policy["spec"].get("egress", []):
+            found = {peer["ipBlock"]["cidr"] for peer in rule.get("to", []) if "ipBlock" in peer}
+            if found & addresses:
+                opened.append(rule["ports"])
+                apps = [peer["podSelector"]["matchLabels"]["k8s-app"] for peer in rule["to"] if "podSelector" in peer]
+                assert (found, apps) == (addresses, ["kube-dns", "node-local-dns"]), name
+        assert opened == ([] if name == "muster-default-deny" else [DNS]), name
 
 
 def test_nobody_may_come_in_but_the_controller_the_monitor_and_the_test() -> None:

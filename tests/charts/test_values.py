@@ -52,6 +52,25 @@ SHARED = {"log_level": "logLevel", "telegram_api_url": "telegramApiUrl"}
         ({"components": {"dm": {"settings": {"grace": 24}}}}, "components.dm.settings.grace must be 5 s more than"),
         ({"components": {"ingress": {"ingress": {"enabled": True}}}}, "components.ingress.ingress.hosts is empty"),
         ({"keda": {"protocol": "http"}}, "keda.secret: the management API has another URL"),
+        *(
+            (
+                {"components": {name: {"autoscaling": {"minReplicas": 30}}}},
+                f"components.{name}.autoscaling.minReplicas (30) is more than maxReplicas ({most})",
+            )
+            for name, most in (("ingress", 10), ("sender", 20), ("dm", 10))
+        ),
+        (
+            {"components": {"ingress": {"settings": {"metricsPort": 8080}}}},
+            "components.ingress.settings.port and metricsPort are both 8080",
+        ),
+        *(
+            ({"secrets": {name: {"key": key}}}, f"at '/secrets/{name}")
+            for name in ("databaseUrl", "amqpUrl", "webhookKeys", "encryptionKeys")
+            for key in ("", None)
+        ),
+        ({"components": {"dm": {"image": {"repository": "muster:5000"}}}}, "at '/components/dm/image/repository'"),
+        ({"components": {"dm": {"image": {"repository": "h:x/muster"}}}}, "at '/components/dm/image/repository'"),
+        ({"monitoring": {"rules": {"runbooks": "docs"}}}, "at '/monitoring/rules/runbooks'"),
     ],
 )
 def test_what_can_not_be_is_refused_with_its_place(values: dict[str, Any], complaint: str) -> None:
@@ -61,6 +80,62 @@ def test_what_can_not_be_is_refused_with_its_place(values: dict[str, Any], compl
 
 def test_a_grace_that_only_just_suffices_is_taken() -> None:
     assert render("muster", values={"components": {"dm": {"settings": {"grace": 25}}}})
+
+
+def test_limits_that_only_just_fit_are_taken() -> None:
+    same = {name: {"autoscaling": {"minReplicas": 4, "maxReplicas": 4}} for name in ("ingress", "sender", "dm")}
+    assert render("muster", values={"components": same})
+    fixed = {"autoscaling": {"enabled": False, "minReplicas": 30}}
+    assert render("muster", values={"components": {"ingress": fixed, "sender": fixed, "dm": fixed}})
+    off = {"enabled": False, "settings": {"metricsPort": 8080}}
+    assert render("muster", values={"components": {"ingress": off}})
+
+
+@pytest.mark.parametrize(
+    "repository", ["muster-dm", "localhost:5000/muster/x", "registry.example.com/team/muster-dm", "10.0.0.1:80/x"]
+)
+def test_a_registry_may_have_a_port(repository: str) -> None:
+    objects = render("muster", values={"components": {"dm": {"image": {"repository": repository, "tag": "1"}}}})
+    assert component(objects, "dm")["spec"]["template"]["spec"]["containers"][0]["image"] == f"{repository}:1"
+
+
+@pytest.mark.parametrize("prefix", ["", "https://git.example.com/muster/"])
+def test_the_runbooks_are_where_people_find_them(prefix: str) -> None:
+    rules = {"enabled": True, **({"runbooks": prefix} if prefix else {})}
+    objects = of_kind(render("muster", values={"monitoring": {"rules": rules}}), "PrometheusRule").values()
+    found = [r for each in objects for group in each["spec"]["groups"] for r in group["rules"]]
+    assert len(found) > 20
+    assert [r for r in found if r["annotations"]["runbook_url"] != f"{prefix}docs/runbooks/{r['alert']}.md"] == []
+
+
+def test_the_database_takes_every_connection_of_a_release_at_its_largest() -> None:
+    wanted = {name: connections(name) for name in ("default", "prod")}
+    readme = (CHARTS / "muster" / "README.md").read_text("utf-8").partition(values_table.BEGIN)[0]
+    assert f"{wanted['default']} connections" in readme
+    text = (CHARTS.parent / "k8s" / "prod" / "postgres.yaml").read_text("utf-8")
+    cluster, pooler = yaml.safe_load_all(text)
+    pool = {name: int(value) for name, value in pooler["spec"]["pgbouncer"]["parameters"].items()}
+    held = pooler["spec"]["instances"] * pool["default_pool_size"]
+    # Of the pooler, one instance must take all while the other is away; some are left for migrations and operators.
+    assert pool["max_client_conn"] > wanted["prod"]
+    assert held + 20 < int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+    head = text.partition("apiVersion")[0]
+    assert re.search(rf"\bDATABASE_URL wants [^;]*{pooler['metadata']['name']}", head.replace("\n# ", " "))
+    assert "DATABASE_URL_UNPOOLED" in head
+
+
+def connections(name: str) -> int:
+    """Of all pods, when every autoscaler is at its maximum."""
+    objects = muster(name)
+    most = {"muster-tgms": 1}
+    for kind, field in (("ScaledObject", "maxReplicaCount"), ("HorizontalPodAutoscaler", "maxReplicas")):
+        most |= {
+            each["spec"]["scaleTargetRef"]["name"]: each["spec"][field] for each in of_kind(objects, kind).values()
+        }
+    return sum(
+        most[f"muster-{service}"] * int(environment(component(objects, service))["MUSTER_DATABASE_POOL_MAX"])
+        for service in SERVICES
+    )
 
 
 @pytest.mark.parametrize("chart", BOTH)
