@@ -20,6 +20,7 @@ SERVERS = [pytest.param(name, id=name) for name in DEVINFRA]
 KEYS = {"DATABASE_URL", "AMQP_URL", "MUSTER_WEBHOOK_KEYS", "MUSTER_ENCRYPTION_KEYS", "DATABASE_URL_UNPOOLED"}
 GIVEN = {"url", "OTEL_HEADERS"}  # by `all on` itself
 DNS = [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
+HOOK = "helm.sh/hook"
 OWNERS = ("ScaledObject", "HorizontalPodAutoscaler")
 
 
@@ -125,7 +126,7 @@ def test_every_pod_is_denied_by_default_and_allowed_by_one_policy(name: str) -> 
     policies = of_kind(objects, "NetworkPolicy")
     for pod, labels, _ in pods(objects):
         taking = [each for each in policies.values() if selected(each["spec"]["podSelector"], labels)]
-        assert len(taking) == 2, pod
+        assert len([each for each in taking if HOOK not in each["metadata"].get("annotations", {})]) == 2, pod
         assert all(each["spec"]["policyTypes"] == ["Ingress", "Egress"] for each in taking), pod
     deny = policies["muster-default-deny"]["spec"]
     assert ("ingress" in deny, "egress" in deny) == (False, False)
@@ -173,7 +174,7 @@ def test_nobody_may_come_in_but_the_controller_the_monitor_and_the_test() -> Non
     monitor = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert all(peers[service] == [monitor] for service in ("tgms", "sender", "dm"))
     assert len([peer for peer in peers["ingress"] if peer != monitor]) == 2
-    for name in ("migration", "test"):
+    for name in ("migration", "migration-hook", "test"):
         assert "ingress" not in policies[f"muster-{name}"]["spec"]
 
 
@@ -239,34 +240,15 @@ def test_the_first_message_wakes_the_sender_in_the_end_to_end_tests() -> None:
     assert (spec["pollingInterval"], spec["cooldownPeriod"]) == (2, 20)
 
 
-def test_schema_and_queues_come_before_the_workers_and_need_nothing_of_the_release() -> None:
-    objects = muster("default")
-    job = of_kind(objects, "Job")["muster-migration"]
-    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    spec = job["spec"]["template"]["spec"]
-    assert [each["command"][3] for each in containers(spec)] == ["migrate", "topology"]
-    assert "serviceAccountName" not in spec
-    made = {each["metadata"]["name"] for kind in ("Secret", "ConfigMap") for each in of_kind(objects, kind).values()}
-    assert references(spec) & made == set()
-
-
-def test_without_hooks_each_image_has_a_job_of_its_own() -> None:
-    names = {
-        tag: next(
-            iter(of_kind(render("muster", values={"image": {"tag": tag}, "migration": {"useHelmHooks": False}}), "Job"))
-        )
-        for tag in ("1.0.0", "1.0.1")
-    }
-    assert names["1.0.0"] != names["1.0.1"]
-    job = of_kind(muster("all on"), "Job")
-    assert next(iter(job.values()))["metadata"]["annotations"] == {"argocd.argoproj.io/hook": "PreSync"}
-
-
-def test_migrations_may_have_a_role_of_their_own() -> None:
-    job = next(iter(of_kind(muster("prod"), "Job").values()))
-    [migrate, topology] = containers(job["spec"]["template"]["spec"])
-    assert migrate["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "muster-postgres", "key": "DATABASE_URL_UNPOOLED"}
-    assert topology["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "muster-rabbitmq", "key": "AMQP_URL"}
+@pytest.mark.parametrize("name", LOADS)
+def test_of_a_secret_only_the_named_keys_are_mounted(name: str) -> None:
+    mounted = 0
+    for pod, _, spec in [*pods(muster(name)), *pods(devinfra("default")), *pods(devinfra("all on"))]:
+        for each in spec.get("volumes", []):
+            if "secret" in each:
+                assert [set(item) for item in each["secret"]["items"]], pod
+                mounted += pod.startswith("Deployment muster-") and each["name"] == "ca"
+    assert mounted == (4 if name == "all on" else 0)
 
 
 def test_a_fixed_size_is_kept() -> None:
@@ -332,7 +314,7 @@ def chosen(thing: Object) -> Object | None:
 
 
 def off_duty(policy: Object) -> bool:
-    """The migration's policy stays, whoever runs the migrations."""
+    """The migration's policy stays, whoever runs the migrations; as a hook it comes with its Job."""
     return str(policy["metadata"]["name"]).endswith("-migration")
 
 
@@ -347,15 +329,6 @@ def wanted_ports(thing: Object) -> set[Any]:
 
 def named_ports(spec: Object) -> set[Any]:
     return {port["name"] for each in containers(spec) for port in each.get("ports", [])}
-
-
-def references(spec: Object) -> set[str]:
-    """Names of Secrets and ConfigMaps that a pod needs."""
-    found = {each.get("secret", {}).get("secretName") for each in spec["volumes"]}
-    found |= {each.get("configMap", {}).get("name") for each in spec["volumes"]}
-    for each in containers(spec):
-        found |= {v.get("valueFrom", {}).get("secretKeyRef", {}).get("name") for v in each["env"]}
-    return found - {None}
 
 
 def test_the_tests_of_selectors_see_what_is_wrong() -> None:

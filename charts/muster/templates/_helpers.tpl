@@ -155,7 +155,10 @@ capabilities: {drop: [ALL]}
 {{- with .root }}
 {{- if .Values.secrets.caBundle.key }}
 - name: ca
-  secret: {secretName: {{ .Values.secrets.caBundle.name | default .Values.secrets.existingSecret }}}
+  secret:
+    secretName: {{ .Values.secrets.caBundle.name | default .Values.secrets.existingSecret }}
+    # That key alone: the Secret may be the one with every other in it.
+    items: [{key: {{ .Values.secrets.caBundle.key }}, path: {{ .Values.secrets.caBundle.key }}}]
 {{- end }}
 {{- end }}
 {{- end }}
