@@ -88,6 +88,15 @@ def test_two_releases_under_one_prometheus_are_told_apart(name: str, promtool: P
     judge(promtool, tmp_path, trials)
 
 
+def test_a_release_with_senders_to_spare_is_not_at_its_maximum(
+    senders_hpa: str, promtool: Path, tmp_path: Path
+) -> None:
+    name, case = "MusterSendersAtMaximum", CASES["MusterSendersAtMaximum"]
+    wanted = [{"exp_labels": {**case.labels, **RULES[name]["labels"], "namespace": "sick"}}]
+    both = placed(case.fires, namespace="sick") | placed(case.quiet[0], namespace="one")
+    judge(promtool, tmp_path, [trial(name, both, case, wanted)], senders_hpa)
+
+
 def test_what_is_no_progress_is_what_consumers_hold() -> None:
     [named] = re.findall(r'outcome!~"([^"]+)"', RULES["MusterNothingConsumed"]["expr"])
     held = {each.__name__ for each in MusterError.__subclasses__() + JobError.__subclasses__() if is_held(each)}
