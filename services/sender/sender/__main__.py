@@ -34,17 +34,18 @@ async def main() -> None:
             worker.pool, TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
         )
         clock = DatabaseClock(worker.pool)
-        drained = asyncio.Event()
+        drained, begun = asyncio.Event(), asyncio.Event()
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
         window = SendWindow(worker.pool, clock)
         handle = Deliveries(worker.pool, api, registry, window, Ledger(worker.pool, clock, owner), desk)
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(heartbeat.run(drained, worker.pool, owner), name="heartbeat")
+                loops.create_task(heartbeat.run(drained, worker.pool, owner, begun), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
                 loops.create_task(window.run(worker.stop), name="window")
                 await first(clock.ready, worker.stop)
+                await first(begun, worker.stop)
                 loops.create_task(_consume(worker, handle, drained), name="consume")
         finally:
             await api.close()
