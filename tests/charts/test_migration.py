@@ -23,6 +23,7 @@ def test_schema_and_queues_come_before_the_workers_and_need_nothing_of_the_relea
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     spec = job["spec"]["template"]["spec"]
     assert [each["command"][3] for each in containers(spec)] == ["migrate", "topology"]
+    assert {tuple(each["command"][4:]) for each in containers(spec)} == {("--wait", "60")}  # refused for a moment
     assert "serviceAccountName" not in spec
     made = {each["metadata"]["name"] for kind in ("Secret", "ConfigMap") for each in of_kind(objects, kind).values()}
     assert references(spec) & made == set()

@@ -23,6 +23,7 @@ from common.testing.builders import BOT_ID, FAKE_TOKEN, make_bot, make_envelope
 from common.testing.http_peer import HttpPeer, answering, succeeding
 from common.testing.postgres import Database
 from common.testing.rabbitmq import Broker
+from common.testing.tcp_proxy import TcpProxy
 from pydantic_core import to_json
 
 WEBHOOK_KEYS = f"1:{bytes(32).hex()}"
@@ -59,6 +60,19 @@ async def test_migrate_says_what_it_did(verb: Verb, empty_db: Database, monkeypa
     code, [wet], _ = await verb("migrate")
     assert (code, wet) == (0, {"applied": dry["pending"], "pending": []})
     assert await verb("migrate") == (0, [{"applied": [], "pending": []}], "")
+
+
+async def test_migrate_waits_for_a_server_that_is_not_there_yet(
+    verb: Verb, empty_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TcpProxy.before(empty_db.url) as proxy:
+        proxy.refuse = True
+        monkeypatch.setenv("DATABASE_URL", proxy.through(empty_db.url))
+        refused, _, _ = await verb("migrate")
+        asyncio.get_running_loop().call_later(0.5, setattr, proxy, "refuse", False)
+        code, [done], _ = await verb("migrate", "--wait", "20")
+    assert (refused, code, done["pending"]) == (1, 0, [])
+    assert done["applied"]
 
 
 async def test_topology_names_the_queues(verb: Verb, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
