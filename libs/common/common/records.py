@@ -104,7 +104,7 @@ class Begun:
 @dataclass(frozen=True, slots=True)
 class BegunItem:
     """A message that is about to be deleted or edited. `moved`: its group has another chat since; `late`: Telegram
-    deletes it no more.
+    deletes it no more; `unseen`: more of it than these ids may stand in the group. `parts` are what its text takes.
     """
 
     item_id: int
@@ -119,6 +119,8 @@ class BegunItem:
     variables: dict[str, Any]
     moved: bool
     late: bool
+    parts: int = 1
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

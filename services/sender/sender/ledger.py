@@ -109,6 +109,7 @@ def _outcome(ended: Ended) -> Outcome:
         progress.parts,
         done,
         filled,
+        begun.chat_id,
     )
 
 

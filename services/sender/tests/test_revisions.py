@@ -149,7 +149,7 @@ async def test_a_sender_that_dies_in_the_middle_loses_nothing(fleet: Fleet, brai
         fleet.db.pool,
         handle._api,
         handle._registry,
-        clock,
+        SendWindow(fleet.db.pool, clock),
         Ledger(fleet.db.pool, clock, "another-sender"),
         MediaDesk(fleet.db.pool, "another-sender", timeout=2),
     )

@@ -16,6 +16,7 @@ from sender.rules.render import filled
 
 PARTS = "it was sent in several messages"  # another text would be cut elsewhere
 TOO_OLD, MOVED = "older than 48 hours", "the group became a supergroup since"
+UNSEEN = "deleted as far as its message ids are known: more of it may be there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def before(item: BegunItem, content: dict[str, Any]) -> Verdict | None:
 def after(error: TelegramError | None, item: BegunItem) -> Verdict:  # noqa: C901 (an answer a row)
     """Repeating is harmless: what is gone already, or says so already, is done."""
     match error:
+        case errors.MessageGone() | None if item.kind == "recall":
+            return Verdict("failed", UNSEEN) if item.unseen else Verdict("done", error.outcome if error else None)
         case None | errors.Stale() | errors.SentDeleted():
             return Verdict("done", error.outcome if error else None)
-        case errors.MessageGone() if item.kind == "recall":
-            return Verdict("done", error.outcome)
         case errors.MessageFixed() if item.kind == "recall":
             return Verdict("not_recallable", str(error))
         case errors.Held(retry_after=seconds):

@@ -1,0 +1,4 @@
+-- What is known of messages that were sent says where, from which text, and after how many tries. Expand only: what an older
+-- version leaves unset is read as it was before.
+
+ALTER TABLE deliveries ADD COLUMN sent_chat_id bigint;   -- whose message ids these are: a supergroup numbers anew
