@@ -108,8 +108,9 @@ class Deliveries:
         except UnsendableError as reason:
             await self._ledger.settle(job, self._ended(job, begun, Decision("failed", str(reason))))
             return
-        if begun.parts_done >= len(parts):  # a newer version of this program makes fewer of it
-            await self._ledger.settle(job, self._ended(job, begun, Decision("sent")))
+        if begun.parts_done >= len(parts):  # its last one was seen, or a newer version of this program makes fewer
+            progress = Progress(begun.parts_done - 1, begun.parts_done)
+            await self._ledger.settle(job, self._ended(job, begun, Decision("sent"), progress=progress))
             return
         progress = Progress(begun.parts_done, len(parts))
         method, params = parts[progress.part]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import broadcasts
+from common.store import broadcasts, deliveries, reaping, steering
 from common.testing.polling import eventually
 
 from .conftest import Direct, Fleet
@@ -139,3 +140,57 @@ async def test_a_recall_takes_back_the_known_parts_of_one_in_doubt_and_says_so(f
     before = (await texts(fleet, ids))[0]
     assert await recall(fleet, broadcast_id) == {"failed": 1}
     assert (await texts(fleet, ids))[0] == before[1:]
+
+
+async def died(fleet: Fleet, group_id: int, content: dict[str, Any]) -> int:
+    """One whose sender was killed in its first part: how many there are is written nowhere."""
+    turn = "INSERT INTO group_turns (group_id, next_at) VALUES ($1, now() + interval '1 h')"
+    async with fleet.db.transaction() as tx:
+        await tx.execute(turn, group_id)  # nobody else begins it
+    broadcast_id = await fleet.broadcast([group_id], content=content)
+    async with fleet.db.transaction() as tx:
+        row = await tx.fetchrow(
+            "UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING delivery_id, slot_at"
+        )
+        assert row is not None
+        await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"])], "dead")
+        assert await reaping.orphans(tx, timedelta(seconds=8)) == 1
+        await tx.execute("UPDATE group_turns SET next_at = now()")
+    return broadcast_id
+
+
+async def seen(fleet: Fleet, broadcast_id: int) -> tuple[str, int, int]:
+    """What is left after `resolve_unknown: sent`."""
+    async with fleet.db.transaction() as tx:
+        assert await steering.mark_sent(tx, broadcast_id) == 1
+    await eventually(lambda: fleet.ended(broadcast_id), within=20)
+    [row] = await fleet.rows(broadcast_id)
+    return row["state"], row["parts_done"], row["parts"]
+
+
+async def test_what_was_recalled_does_not_go_on_when_its_part_was_seen(fleet: Fleet, brain: Direct) -> None:
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await cut(fleet, group_id)
+    await recall(fleet, broadcast_id)
+    sends = len(await fleet.effects("sendMessage"))
+    assert await seen(fleet, broadcast_id) == ("sent", 2, 4)
+    assert await over(fleet, broadcast_id)
+    assert len(await fleet.effects("sendMessage")) == sends
+
+
+async def test_a_first_part_that_was_seen_is_followed_by_the_rest(fleet: Fleet) -> None:
+    """Though nobody has written that there are more: its sender was killed before it could."""
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await died(fleet, group_id, MARKED)
+    async with fleet.db.transaction() as tx:
+        assert await steering.mark_sent(tx, broadcast_id) == 1
+    assert [(r["state"], r["parts_done"]) for r in await fleet.rows(broadcast_id)] == [("pending", 1)]
+
+
+@pytest.mark.parametrize("text", ["hello {{title}}", "x" * 4096, "hello"])
+async def test_a_short_text_that_was_seen_is_sent(fleet: Fleet, brain: Direct, text: str) -> None:
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    await fleet.sim.admin("PUT", "faults", rules=[{"method": "sendMessage", "kind": "error", "error_code": 400}])
+    broadcast_id = await died(fleet, group_id, {"method": "sendMessage", "params": {"text": text}})
+    assert await seen(fleet, broadcast_id) == ("sent", 1, 1)
+    assert await calls(fleet, "sendMessage") == []

@@ -9,6 +9,8 @@ from common.store.broadcasts import State
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
+_SURELY_ONE = 2048  # letters of two UTF-16 units each fit into one message
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -59,17 +61,28 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
 
 async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None) -> int:
     """Unknown ones that somebody has seen in their groups; how many. Of one in parts it was the part that is unknown:
-    those that follow it are still to be sent.
+    those that follow it are still to be sent, unless the broadcast was recalled.
+
+    Where a sender died in a text's first part nobody has written how many there are: the next sender sees whether any
+    is left. What can have only one, by its length, needs no sender; nor has a cancelled broadcast one to ask.
     """
     count: int = await tx.fetchval(
-        f"""WITH settled AS (
-               UPDATE deliveries d SET parts_done = parts_done + 1,
-                   state = CASE WHEN parts_done + 1 < parts THEN 'pending' ELSE 'sent' END,
-                   attempts = CASE WHEN parts_done + 1 < parts THEN 0 ELSE attempts END, reason = 'seen by an operator',
-                   settled_at = CASE WHEN parts_done + 1 < parts THEN NULL ELSE now() END
-               WHERE broadcast_id = $1 AND state = 'unknown'
-                   AND ($2::bigint[] IS NULL OR delivery_id = ANY($2::bigint[]))
-               RETURNING {DELIVERY}),
+        f"""WITH seen AS (
+               SELECT d.delivery_id, (d.parts_done + 1 < d.parts
+                       OR d.parts = 1 AND d.reason = 'sender died' AND b.state <> 'cancelled'
+                           AND b.content ->> 'method' = 'sendMessage'
+                           AND (b.content -> 'params' ->> 'text' LIKE '%{{{{%'
+                               OR char_length(b.content -> 'params' ->> 'text') > {_SURELY_ONE}))
+                   AND NOT EXISTS (SELECT 1 FROM revisions r WHERE r.broadcast_id = $1 AND r.kind = 'recall') AS more
+               FROM deliveries d JOIN broadcasts b USING (broadcast_id)
+               WHERE d.broadcast_id = $1 AND d.state = 'unknown'
+                   AND ($2::bigint[] IS NULL OR d.delivery_id = ANY($2::bigint[]))),
+           settled AS (
+               UPDATE deliveries d SET parts_done = d.parts_done + 1,
+                   state = CASE WHEN seen.more THEN 'pending' ELSE 'sent' END,
+                   attempts = CASE WHEN seen.more THEN 0 ELSE d.attempts END, reason = 'seen by an operator',
+                   settled_at = CASE WHEN seen.more THEN NULL ELSE now() END
+               FROM seen WHERE d.delivery_id = seen.delivery_id AND d.state = 'unknown' RETURNING {DELIVERY}),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM settled WHERE state = 'pending')),
