@@ -86,7 +86,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A delivery whose intent is committed: from here on only its outcome is open."""
+    """A delivery whose intent is committed: from here on only its outcome is open. `outdated`: the text is another one
+    since its first part was sent.
+    """
 
     delivery_id: int
     broadcast_id: int
@@ -99,6 +101,7 @@ class Begun:
     variables: dict[str, Any]
     edition: int = 0
     parts_done: int = 0  # messages of it that are confirmed
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

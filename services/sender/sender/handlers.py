@@ -23,7 +23,7 @@ from sender.media import MediaDesk, MediaGone, Supply
 from sender.revisions import Revisions
 from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import Decision, Progress, decide
-from sender.rules.parts import UnsendableError, calls
+from sender.rules.parts import CHANGED, UnsendableError, calls
 from sender.rules.sources import with_files
 
 _CHUNK = 10_000  # deliveries planned in one transaction
@@ -103,6 +103,9 @@ class Deliveries:
     async def _attempt(
         self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any], supply: Supply
     ) -> None:
+        if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
+            await self._ledger.settle(job, self._ended(job, begun, Decision("failed", CHANGED)))
+            return
         try:
             parts = calls(content, begun)
         except UnsendableError as reason:

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import broadcasts, deliveries, reaping, steering
+from common.store import broadcasts, deliveries, reaping, revisions, steering
 from common.testing.polling import eventually
 
 from .conftest import Direct, Fleet
 from .test_broadcast import bot_ids
-from .test_long_texts import MARKED
+from .test_long_texts import LONG, MARKED
 from .test_revisions import calls, ended, make_basic, over, revise, texts
 
 pytestmark = pytest.mark.timeout(60)
@@ -194,3 +194,53 @@ async def test_a_short_text_that_was_seen_is_sent(fleet: Fleet, brain: Direct, t
     broadcast_id = await died(fleet, group_id, {"method": "sendMessage", "params": {"text": text}})
     assert await seen(fleet, broadcast_id) == ("sent", 1, 1)
     assert await calls(fleet, "sendMessage") == []
+
+
+async def edit(fleet: Fleet, broadcast_id: int, text: str, **params: Any) -> dict[str, int]:
+    """As the API does it; what became of its items."""
+    changed = {"text": text, **params}
+    content = {"method": "editMessageText", "params": changed}
+    revision_id = await revise(fleet, broadcast_id, "edit", content)
+    async with fleet.db.transaction() as tx:
+        await revisions.change_content(tx, broadcast_id, {"method": "sendMessage", "params": changed})
+    return (await ended(fleet, broadcast_id, revision_id)).items
+
+
+@pytest.mark.parametrize("text", ["stay at home", f"stay at home {LONG}"])
+async def test_what_began_with_another_text_is_not_called_sent(fleet: Fleet, brain: Direct, text: str) -> None:
+    [group_id] = ids = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await begun(fleet, group_id, 1)
+    before = await texts(fleet, ids)
+    assert await edit(fleet, broadcast_id, text) == {"failed": 1}
+    await resume(fleet, broadcast_id)
+    await eventually(lambda: over(fleet, broadcast_id), within=20)
+    [row] = await fleet.rows(broadcast_id)
+    assert (row["state"], row["reason"]) == ("failed", "its text was changed after the first part was sent")
+    assert await texts(fleet, ids) == before
+
+
+async def test_other_buttons_stop_no_text_in_its_middle(fleet: Fleet, brain: Direct) -> None:
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await begun(fleet, group_id, 1)
+    keyboard = {"reply_markup": {"inline_keyboard": [[{"text": "x", "url": "https://a.b/"}]]}}
+    edit = await revise(fleet, broadcast_id, "edit", {"method": "editMessageReplyMarkup", "params": keyboard})
+    async with fleet.db.transaction() as tx:
+        await revisions.change_content(
+            tx, broadcast_id, {"method": "sendMessage", "params": MARKED["params"] | keyboard}
+        )
+    assert (await ended(fleet, broadcast_id, edit)).items == {}, "none has its last message yet"
+    await resume(fleet, broadcast_id)
+    await eventually(lambda: over(fleet, broadcast_id), within=20)
+    assert [row["state"] for row in await fleet.rows(broadcast_id)] == ["sent"]
+    assert ["reply_markup" in m for m in await fleet.shown(group_id, "text")] == [False, False, False, True]
+
+
+async def test_buttons_are_edited_where_they_are(fleet: Fleet, brain: Direct) -> None:
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    keyboard = {"reply_markup": {"inline_keyboard": [[{"text": "x", "url": "https://a.b/"}]]}}
+    content = {"method": "sendMessage", "params": MARKED["params"] | keyboard}
+    broadcast_id = await fleet.broadcast([group_id], content=content)
+    await eventually(lambda: over(fleet, broadcast_id), within=20)
+    edit = await revise(fleet, broadcast_id, "edit", {"method": "editMessageReplyMarkup", "params": {}})
+    assert (await ended(fleet, broadcast_id, edit)).items == {"done": 1}
+    assert not any("reply_markup" in message for message in await fleet.shown(group_id, "text"))

@@ -133,7 +133,8 @@ async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[d
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
     """The intents: only deliveries that still have this very slot; what was paused, cancelled or moved is left out."""
     rows = await tx.fetch(
-        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1
+        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
+               edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
                AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
@@ -141,7 +142,8 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
                coalesce(d.filled ->> 'title', g.title) AS title,
-               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done""",
+               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done,
+               d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,

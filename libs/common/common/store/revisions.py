@@ -188,7 +188,15 @@ async def finish(tx: Tx) -> list[int]:
 
 
 async def change_content(tx: Tx, broadcast_id: int, changed: dict[str, Any]) -> None:
-    """What is sent from now on, by a retry or after a resume, says the new text too."""
+    """What is sent from now on, by a retry or after a resume, says the new text too. Noted is whether it is another
+    text, for what has begun with the old one can't go on with it.
+    """
     await tx.execute(
-        "UPDATE broadcasts SET content = $2, edition = edition + 1 WHERE broadcast_id = $1", broadcast_id, changed
+        """UPDATE broadcasts SET content = $2::jsonb, edition = edition + 1,
+               said_since = CASE WHEN (content -> 'params' -> 'text', content -> 'params' -> 'parse_mode')
+                   IS DISTINCT FROM ($2::jsonb -> 'params' -> 'text', $2::jsonb -> 'params' -> 'parse_mode')
+                   THEN edition + 1 ELSE said_since END
+           WHERE broadcast_id = $1""",
+        broadcast_id,
+        changed,
     )

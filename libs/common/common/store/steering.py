@@ -64,12 +64,14 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
     those that follow it are still to be sent, unless the broadcast was recalled.
 
     Where a sender died in a text's first part nobody has written how many there are: the next sender sees whether any
-    is left. What can have only one, by its length, needs no sender; nor has a cancelled broadcast one to ask.
+    is left. What can have only one, by its length, needs no sender; a cancelled broadcast has none to ask, and none
+    knows the text any more that an edit has replaced.
     """
     count: int = await tx.fetchval(
         f"""WITH seen AS (
                SELECT d.delivery_id, (d.parts_done + 1 < d.parts
                        OR d.parts = 1 AND d.reason = 'sender died' AND b.state <> 'cancelled'
+                           AND coalesce(d.edition, b.edition) >= b.said_since
                            AND b.content ->> 'method' = 'sendMessage'
                            AND (b.content -> 'params' ->> 'text' LIKE '%{{{{%'
                                OR char_length(b.content -> 'params' ->> 'text') > {_SURELY_ONE}))

@@ -12,11 +12,14 @@ from common.telegram import errors
 from common.telegram.errors import TelegramError
 
 from sender.rules.outcomes import MAX_NOT_SENT
-from sender.rules.render import filled
+from sender.rules.parts import UnsendableError, check
+from sender.rules.render import TEXTS, filled
 
 PARTS = "it was sent in several messages"  # another text would be cut elsewhere
 TOO_OLD, MOVED = "older than 48 hours", "the group became a supergroup since"
+NO_LAST = "the message that has its buttons is not known"
 UNSEEN = "deleted as far as its message ids are known: more of it may be there"
+_BUTTONS = "editMessageReplyMarkup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,14 @@ class Verdict:
 
 
 def call(content: dict[str, Any], item: BegunItem) -> tuple[str, dict[str, Any]]:
-    """(method, parameters). An album is deleted as a whole; its caption is its first message's."""
+    """(method, parameters). An album is deleted as a whole; its caption is its first message's. The buttons of a text
+    in several parts are the last one's.
+    """
     first, *more = item.message_ids
     if item.kind == "edit":
         values = {"title": item.title, **item.variables}
-        params = {"chat_id": item.chat_id, "message_id": first, **content["params"]}
+        edited = item.message_ids[-1] if content["method"] == _BUTTONS else first
+        params = {"chat_id": item.chat_id, "message_id": edited, **content["params"]}
         return content["method"], filled(params, values)
     if more:
         return "deleteMessages", {"chat_id": item.chat_id, "message_ids": item.message_ids}
@@ -45,13 +51,23 @@ def call(content: dict[str, Any], item: BegunItem) -> tuple[str, dict[str, Any]]
 
 
 def before(item: BegunItem, content: dict[str, Any]) -> Verdict | None:
-    """What is known without asking Telegram. In a group that moved, the number names somebody else's message."""
-    if content.get("method") == "editMessageText" and len(item.message_ids) > 1:
+    """What is known without asking Telegram. In a group that moved, the number names somebody else's message. What a
+    group's values make of an edit is no reason to stop it for the others.
+    """
+    method = content.get("method")
+    if method == "editMessageText" and max(item.parts, len(item.message_ids)) > 1:
         return Verdict("failed", PARTS)
+    if method == _BUTTONS and len(item.message_ids) < item.parts:
+        return Verdict("failed", NO_LAST)
     if item.moved:
         return Verdict("failed", MOVED)
     if item.late:
         return Verdict("not_recallable", TOO_OLD)
+    if any("{{" in content.get("params", {}).get(name, "") for name in TEXTS):
+        try:
+            check(call(content, item)[1])
+        except UnsendableError as reason:
+            return Verdict("failed", str(reason))
     return None
 
 
