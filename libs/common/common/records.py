@@ -87,7 +87,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A delivery whose intent is committed: from here on only its outcome is open. `outdated`: the text is another one
-    since its first part was sent.
+    since its first part was sent; `unsent`: attempts in a row before it that did nothing, which `attempts` leaves out;
+    `doubted`: an earlier one may have arrived.
     """
 
     delivery_id: int
@@ -102,6 +103,8 @@ class Begun:
     edition: int = 0
     parts_done: int = 0  # messages of it that are confirmed
     outdated: bool = False
+    unsent: int = 0
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class BegunItem:
     late: bool
     parts: int = 1
     unseen: bool = False
+    unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,8 @@ class Deliveries:
             with suppress(StoreUnavailable):
                 await self._desk.forget(supply)
             return Decision("pending", error.outcome)
-        return decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
+        once_more = begun.on_unknown == "resend_once" and not begun.doubted
+        return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
 
     async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
         begun = await self._ledger.begin(job)

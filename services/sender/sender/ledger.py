@@ -110,6 +110,7 @@ def _outcome(ended: Ended) -> Outcome:
         done,
         filled,
         begun.chat_id,
+        decision.unsent,
     )
 
 

@@ -20,13 +20,16 @@ _CHUNK = 5000  # rows a statement
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`. One that
+    is `unsent` surely did nothing, and is not counted.
+    """
 
     item_id: int
     slot_at: datetime
     state: str
     reason: str | None = None
     delay: timedelta = timedelta()
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND d.delivery_id = i.delivery_id AND b.broadcast_id = d.broadcast_id
                AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
-           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts,
+           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts, i.unsent,
                CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,
                g.title, g.variables, {ELSEWHERE} AS moved,
                coalesce(i.deadline <= clock_timestamp(), false) AS late, d.parts,
@@ -131,15 +134,18 @@ async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
     """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
     rows = await tx.fetch(
         """UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
-               not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[])
-               AS o (item_id, state, reason, delay, slot_at)
+               not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END,
+               attempts = CASE WHEN o.unsent THEN greatest(0, i.attempts - 1) ELSE i.attempts END,
+               unsent = CASE WHEN o.unsent THEN least(i.unsent + 1, 100) ELSE 0 END
+           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[], $6::bool[])
+               AS o (item_id, state, reason, delay, slot_at, unsent)
            WHERE i.item_id = o.item_id AND i.slot_at = o.slot_at AND i.state = 'sending' RETURNING i.item_id""",
         [o.item_id for o in outcomes],
         [o.state for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
         [o.slot_at for o in outcomes],
+        [o.unsent for o in outcomes],
     )
     return {row["item_id"] for row in rows}
 

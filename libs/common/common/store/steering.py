@@ -41,7 +41,7 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
     """Its deliveries in that state wait once more, where their groups can be sent to; how many."""
     count: int = await tx.fetchval(
         """WITH again AS (
-               UPDATE deliveries d SET state = 'pending', attempts = 0, reason = NULL, settled_at = NULL,
+               UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = g.bot_id
                FROM groups g WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id
                    AND ($3::bigint[] IS NULL OR d.delivery_id = ANY($3::bigint[]))

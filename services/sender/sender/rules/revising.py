@@ -11,7 +11,7 @@ from common.records import REVISION_ATTEMPTS, BegunItem
 from common.telegram import errors
 from common.telegram.errors import TelegramError
 
-from sender.rules.outcomes import MAX_NOT_SENT
+from sender.rules.outcomes import backoff
 from sender.rules.parts import UnsendableError, check
 from sender.rules.render import TEXTS, filled
 
@@ -24,7 +24,9 @@ _BUTTONS = "editMessageReplyMarkup"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`state` is the item's; the rest says what else follows, and nothing where it is empty."""
+    """`state` is the item's; the rest says what else follows, and nothing where it is empty. An attempt that is
+    `unsent` surely did nothing, and is not counted.
+    """
 
     state: str
     reason: str | None = None
@@ -32,6 +34,7 @@ class Verdict:
     chat_flood: timedelta | None = None
     bot_flood: timedelta | None = None
     migrated_to: int | None = None
+    unsent: bool = False
     stop: bool = False
 
 
@@ -81,25 +84,21 @@ def after(error: TelegramError | None, item: BegunItem) -> Verdict:  # noqa: C90
         case errors.MessageFixed() if item.kind == "recall":
             return Verdict("not_recallable", str(error))
         case errors.Held(retry_after=seconds):
-            return Verdict("pending", error.outcome, timedelta(seconds=seconds))
+            return Verdict("pending", error.outcome, timedelta(seconds=seconds), unsent=True)
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
             if wait >= BOT_WIDE:
-                return Verdict("pending", error.outcome, wait, bot_flood=wait)
-            return Verdict("pending", error.outcome, wait, chat_flood=wait)
+                return Verdict("pending", error.outcome, wait, bot_flood=wait, unsent=True)
+            return Verdict("pending", error.outcome, wait, chat_flood=wait, unsent=True)
         case errors.NotSent():
-            return Verdict("pending", error.outcome, _backoff(item.attempts))
+            return Verdict("pending", error.outcome, backoff(item.unsent + 1), unsent=True)
         case errors.Unknown() if item.attempts < REVISION_ATTEMPTS:
-            return Verdict("pending", error.outcome, _backoff(item.attempts))
+            return Verdict("pending", error.outcome, backoff(item.attempts))
         case errors.TokenRevoked():
-            return Verdict("pending", error.outcome, timedelta(seconds=1))
+            return Verdict("pending", error.outcome, timedelta(seconds=1), unsent=True)
         case errors.Migrated(chat_id=chat_id):
             return Verdict("failed", MOVED, migrated_to=chat_id)
         case errors.BadContent():
             return Verdict("failed", str(error), stop=True)
         case _:
             return Verdict("failed", error.outcome if type(error) is not errors.Refused else str(error))
-
-
-def _backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(2.0 ** min(attempts, 10), MAX_NOT_SENT))
