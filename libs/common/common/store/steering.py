@@ -38,12 +38,16 @@ async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing 
 
 
 async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None) -> int:
-    """Its deliveries in that state wait once more, where their groups can be sent to; how many."""
+    """Its deliveries in that state wait once more, where their groups can be sent to; how many. A group may have
+    another bot since: not one that the broadcast's key was not for.
+    """
     count: int = await tx.fetchval(
         """WITH again AS (
                UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = g.bot_id
-               FROM groups g WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id
+               FROM groups g, broadcasts b
+               WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id AND b.broadcast_id = $1
+                   AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
                    AND ($3::bigint[] IS NULL OR d.delivery_id = ANY($3::bigint[]))
                    AND g.final_message_allowed AND g.out_reason IS NULL
                    AND g.phase IN ('discovered', 'growth', 'monitoring')
