@@ -102,6 +102,7 @@ class Begun:
     variables: dict[str, Any]
     edition: int = 0
     parts_done: int = 0  # messages of it that are confirmed
+    parts: int = 1  # that it takes, as far as known
     outdated: bool = False
     unsent: int = 0
     doubted: bool = False

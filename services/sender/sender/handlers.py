@@ -160,7 +160,7 @@ class Deliveries:
         message_ids: tuple[int, ...] = (),
         progress: Progress | None = None,
     ) -> Ended:
-        progress = progress or Progress(begun.parts_done, begun.parts_done + 1)
+        progress = progress or Progress(begun.parts_done, max(begun.parts, begun.parts_done + 1))
         return Ended(job, begun, decision, message_ids, self._window.free_at(), progress)
 
     async def _broadcast_of(self, job: SendFinalMessage) -> int:

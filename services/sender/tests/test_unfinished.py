@@ -216,6 +216,7 @@ async def test_what_began_with_another_text_is_not_called_sent(fleet: Fleet, bra
     await eventually(lambda: over(fleet, broadcast_id), within=20)
     [row] = await fleet.rows(broadcast_id)
     assert (row["state"], row["reason"]) == ("failed", "its text was changed after the first part was sent")
+    assert (row["parts_done"], row["parts"]) == (1, 4)
     assert await texts(fleet, ids) == before
 
 

@@ -145,7 +145,7 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
                d.unsent, coalesce(d.reason = ANY($4::text[]), false) AS doubted,
                coalesce(d.filled ->> 'title', g.title) AS title,
-               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done,
+               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts, d.parts_done,
                d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
