@@ -86,7 +86,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A delivery whose intent is committed: from here on only its outcome is open."""
+    """A delivery whose intent is committed: from here on only its outcome is open. `outdated`: the text is another one
+    since its first part was sent; `unsent`: attempts in a row before it that did nothing, which `attempts` leaves out;
+    `doubted`: an earlier one may have arrived.
+    """
 
     delivery_id: int
     broadcast_id: int
@@ -99,12 +102,16 @@ class Begun:
     variables: dict[str, Any]
     edition: int = 0
     parts_done: int = 0  # messages of it that are confirmed
+    parts: int = 1  # that it takes, as far as known
+    outdated: bool = False
+    unsent: int = 0
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BegunItem:
     """A message that is about to be deleted or edited. `moved`: its group has another chat since; `late`: Telegram
-    deletes it no more.
+    deletes it no more; `unseen`: more of it than these ids may stand in the group. `parts` are what its text takes.
     """
 
     item_id: int
@@ -119,6 +126,9 @@ class BegunItem:
     variables: dict[str, Any]
     moved: bool
     late: bool
+    parts: int = 1
+    unseen: bool = False
+    unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,22 @@ async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> No
     assert (row["attempts"], row["reason"], row["settled_at"]) == (0, None, None)
 
 
+@pytest.mark.parametrize(("state", "verb"), [("failed", "retry_failed"), ("unknown", "resolve_unknown")])
+async def test_nothing_is_tried_again_by_a_bot_that_the_key_was_not_for(api: Api, state: str, verb: str) -> None:
+    """The groups' bot is gone, and another one has taken them over."""
+    groups = await api.grow(FIRST, 1)
+    await api.grow(SECOND, 0)
+    limited, free = await planned(api, groups, bot_ids=[FIRST]), await planned(api, groups)
+    for broadcast_id in (limited, free):
+        await settled(api, broadcast_id, state)
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE groups SET bot_id = $1", SECOND)
+    body = {"outcome": "resend"} if state == "unknown" else {}
+    changed = [(await act(api, each, verb, **body)).json()["deliveries"] for each in (limited, free)]
+    assert changed == [0, 1]
+    assert await states(api, limited) + await states(api, free) == [state, "pending"]
+
+
 async def test_nothing_is_tried_again_in_a_cancelled_or_expired_one(api: Api) -> None:
     groups = await api.grow(FIRST, 1)
     cancelled, expired = await planned(api, groups), await planned(api, groups)

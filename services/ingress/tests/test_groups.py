@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from common.clock import utc_now
+from common.store import broadcasts, deliveries
+from common.store.broadcasts import Targets
 
 from .api import FIRST, SECOND, Api
 
@@ -152,3 +155,23 @@ async def test_bots_are_shown_without_their_tokens(api: Api) -> None:
     assert (bot["bot_id"], bot["groups"], bot["per_second"]) == (FIRST, 2, 30)
     assert "token" not in str(bot)
     assert (await api.ask("GET", f"/api/bots/{FIRST}")).json() == bot
+
+
+@pytest.mark.parametrize(
+    "change", [{"window": None}, {"timezone": "Asia/Tokyo"}, {"window": {"from": "00:00", "to": "23:59"}}]
+)
+async def test_what_waits_for_a_window_is_looked_at_again_when_it_changes(api: Api, change: dict[str, Any]) -> None:
+    """With a time to live it would else be over before the old date, though the new window is open."""
+    [group_id, other] = await api.grow(FIRST, 2)
+    targets = Targets(group_ids=[group_id, other])
+    async with api.db.transaction() as tx:
+        broadcast_id = await broadcasts.create(tx, targets, {"method": "sendMessage", "params": {"text": "x"}})
+        await deliveries.plan(tx, broadcast_id, targets, limit=10)
+        await broadcasts.planned(tx, broadcast_id)
+        await tx.execute("UPDATE groups SET window_from = '09:00', window_to = '09:01'")
+        await tx.execute("UPDATE deliveries SET not_before = now() + interval '1 day'")
+    await api.ask("PATCH", f"/api/groups/{group_id}", json={"tags": ["x"]})
+    assert [row["not_before"] > utc_now() for row in await api.rows("deliveries")] == [True, True]
+    answer = await api.ask("PATCH", f"/api/groups/{group_id}", json=change)
+    assert answer.status_code == 200, answer.text
+    assert [row["not_before"] > utc_now() for row in await api.rows("deliveries")] == [False, True]

@@ -215,3 +215,36 @@ async def test_a_variable_that_no_group_has_is_refused_where_there_are_groups(ap
     assert (await api.ask("PATCH", path, json={"enabled": False})).status_code == 200, "it can always be stopped"
     assert (await api.ask("PATCH", f"/api/groups/{group}", json={"variables": {"nosuch": 1}})).status_code == 200
     assert (await make(api, message=message)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "change", [{"enabled": True}, {"cron": BODY["cron"]}, {"ends_at": None, "message": {"type": "text", "text": "x"}}]
+)
+async def test_a_change_drops_no_occurrence_that_is_due(api: Api, change: dict[str, Any]) -> None:
+    made = (await make(api)).json()
+    due = await overdue(api)
+    answer = await api.ask("PATCH", f"/api/schedules/{made['schedule_id']}", json=change)
+    assert answer.status_code == 200, answer.text
+    assert [row["next_at"] for row in await api.rows("schedules")] == [due]
+    assert await api.rows("schedule_runs") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"enabled": False}, {"ends_at": "2020-01-01T00:00:00Z"}, {"cron": "0 18 * * *"}, {"timezone": "Asia/Tokyo"}],
+)
+async def test_an_occurrence_that_is_due_and_is_none_any_more_is_noted(api: Api, change: dict[str, Any]) -> None:
+    made = (await make(api)).json()
+    due = await overdue(api)
+    await api.ask("PATCH", f"/api/schedules/{made['schedule_id']}", json=change)
+    [row] = await api.rows("schedules")
+    assert row["next_at"] is None or row["next_at"] > utc_now()
+    noted = [(row["due_at"], row["reason"]) for row in await api.rows("schedule_runs")]
+    assert noted == [(due, "the schedule was changed before it ran")]
+
+
+async def overdue(api: Api) -> datetime:
+    """The leader was away for twenty minutes."""
+    async with api.db.transaction() as tx:
+        due: datetime = await tx.fetchval("UPDATE schedules SET next_at = now() - interval '20 min' RETURNING next_at")
+    return due

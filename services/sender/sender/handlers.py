@@ -23,7 +23,7 @@ from sender.media import MediaDesk, MediaGone, Supply
 from sender.revisions import Revisions
 from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import Decision, Progress, decide
-from sender.rules.parts import UnsendableError, calls
+from sender.rules.parts import CHANGED, UnsendableError, calls
 from sender.rules.sources import with_files
 
 _CHUNK = 10_000  # deliveries planned in one transaction
@@ -103,13 +103,17 @@ class Deliveries:
     async def _attempt(
         self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any], supply: Supply
     ) -> None:
+        if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
+            await self._ledger.settle(job, self._ended(job, begun, Decision("failed", CHANGED)))
+            return
         try:
             parts = calls(content, begun)
         except UnsendableError as reason:
             await self._ledger.settle(job, self._ended(job, begun, Decision("failed", str(reason))))
             return
-        if begun.parts_done >= len(parts):  # a newer version of this program makes fewer of it
-            await self._ledger.settle(job, self._ended(job, begun, Decision("sent")))
+        if begun.parts_done >= len(parts):  # its last one was seen, or a newer version of this program makes fewer
+            progress = Progress(begun.parts_done - 1, begun.parts_done)
+            await self._ledger.settle(job, self._ended(job, begun, Decision("sent"), progress=progress))
             return
         progress = Progress(begun.parts_done, len(parts))
         method, params = parts[progress.part]
@@ -140,7 +144,8 @@ class Deliveries:
             with suppress(StoreUnavailable):
                 await self._desk.forget(supply)
             return Decision("pending", error.outcome)
-        return decide(error, attempts=begun.attempts, on_unknown=begun.on_unknown)
+        once_more = begun.on_unknown == "resend_once" and not begun.doubted
+        return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
 
     async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
         begun = await self._ledger.begin(job)
@@ -155,7 +160,7 @@ class Deliveries:
         message_ids: tuple[int, ...] = (),
         progress: Progress | None = None,
     ) -> Ended:
-        progress = progress or Progress(begun.parts_done, begun.parts_done + 1)
+        progress = progress or Progress(begun.parts_done, max(begun.parts, begun.parts_done + 1))
         return Ended(job, begun, decision, message_ids, self._window.free_at(), progress)
 
     async def _broadcast_of(self, job: SendFinalMessage) -> int:

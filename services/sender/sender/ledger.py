@@ -109,6 +109,8 @@ def _outcome(ended: Ended) -> Outcome:
         progress.parts,
         done,
         filled,
+        begun.chat_id,
+        decision.unsent,
     )
 
 

@@ -155,7 +155,9 @@ def _refusals(ended: _Ended) -> list[Refusal]:
 
 def _outcome(ended: _Ended) -> ItemOutcome:
     verdict = ended.verdict
-    return ItemOutcome(ended.item.item_id, ended.job.slot_at, verdict.state, verdict.reason, verdict.delay)
+    return ItemOutcome(
+        ended.item.item_id, ended.job.slot_at, verdict.state, verdict.reason, verdict.delay, verdict.unsent
+    )
 
 
 def _used(job: ReviseMessage, free: datetime, *, items: int = 1) -> Used:

@@ -45,6 +45,35 @@ def test_what_is_known_before_is_not_asked() -> None:
     assert [(moved.state, moved.reason), (late.state, late.reason)] == [("failed", MOVED), ("not_recallable", TOO_OLD)]
 
 
+def test_the_buttons_of_a_text_in_parts_are_the_last_ones() -> None:
+    content = {"method": "editMessageReplyMarkup", "params": {}}
+    assert call(content, item("edit", message_ids=[6, 8], parts=2))[1] == {"chat_id": -5, "message_id": 8}
+    refused = before(item("edit", message_ids=[6], parts=2), content)
+    assert refused == Verdict("failed", "the message that has its buttons is not known")
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"text": "{{none}}"}, "nothing is left of the text with this group's variables"),
+        ({"text": "{{long}}"}, "longer than one message with this group's variables"),
+        ({"text": "<b>{{name}}{{title}}</b>", "parse_mode": "HTML"}, None),
+        ({"text": "<a href='{{odd}}'>x</a>", "parse_mode": "HTML"}, "a variable's value breaks the markup"),
+        ({"caption": "{{long}}"}, "a caption is longer than 1024 UTF-16 units with this group's variables"),
+        ({"caption": "{{none}}"}, None),
+        ({"text": "x" * 5000}, None),
+    ],
+)
+def test_what_a_groups_values_make_of_an_edit_fails_that_group_alone(
+    params: dict[str, str], reason: str | None
+) -> None:
+    """Not `stop`, as Telegram's refusal of content would; what has no variables was checked at the door."""
+    content = {"method": "editMessageText" if "text" in params else "editMessageCaption", "params": params}
+    values = {"name": "x", "long": "y" * 5000, "odd": "x' y"}
+    verdict = before(item("edit", variables=values), content)
+    assert verdict == (None if reason is None else Verdict("failed", reason))
+
+
 @pytest.mark.parametrize(
     ("error", "recall", "edit"),
     [

@@ -322,6 +322,17 @@ async def test_what_is_gone_or_says_so_already_is_done(fleet: Fleet, brain: Dire
     assert await texts(fleet, ids) == [[]] * 4
 
 
+async def test_an_edit_goes_on_though_one_group_has_no_value_for_it(fleet: Fleet, brain: Direct) -> None:
+    ids = await fleet.grow(4, (await bot_ids(fleet))[0])
+    async with fleet.db.transaction() as tx:
+        await tx.execute('UPDATE groups SET variables = \'{"x": "fine"}\' WHERE group_id <> $1', ids[0])
+    broadcast_id = await sent(fleet, ids)
+    edit = {"method": "editMessageText", "params": {"text": "{{x}}"}}
+    revision = await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "edit", edit))
+    assert (revision.state, revision.items) == ("done", {"failed": 1, "done": 3})
+    assert await texts(fleet, ids) == [["hello g0"], *[["fine"]] * 3]
+
+
 async def test_a_job_that_comes_twice_asks_once(fleet: Fleet, brain: Direct) -> None:
     ids = await fleet.grow(10, (await bot_ids(fleet))[0])
     broadcast_id = await sent(fleet, ids)

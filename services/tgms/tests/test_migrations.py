@@ -80,6 +80,23 @@ async def test_where_both_chats_are_groups_already_the_older_one_stays(town: Tow
     ]
 
 
+async def test_what_waits_for_a_double_is_not_sent_by_a_bot_that_its_key_was_not_for(town: Town, bot_id: int) -> None:
+    chat_id = await town.found("group", bots=[{"id": bot_id, "status": "administrator"}])
+    await town.settle()
+    new, jobs = await migrate(town, chat_id)
+    async with town.db.transaction() as tx:
+        other = BotId(await tx.fetchval("SELECT bot_id FROM bots WHERE bot_id <> $1", bot_id))
+        double = await groups.register(tx, other, ChatId(new), title="double", kind="supergroup")
+        targets = Targets(group_ids=[double], bot_ids=[other])
+        limited = await broadcasts.create(tx, targets, {"method": "sendMessage", "params": {"text": "x"}})
+        await deliveries.plan(tx, limited, targets, limit=10)
+        await broadcasts.planned(tx, limited)
+    await town.settle(jobs)
+    [row] = await town.rows("deliveries")
+    assert (row["bot_id"], row["state"]) == (other, "cancelled")
+    assert row["reason"] == "the group has a bot that this broadcast is not for"
+
+
 async def test_a_chat_that_nobody_knew_is_discovered_by_its_migration(town: Town, bot_id: int) -> None:
     chat_id = await town.found("group", bots=[{"id": bot_id}])
     await town.jobs()  # the addition was before Muster's time

@@ -102,8 +102,8 @@ async def deliveries(
 ) -> list[DeliveryView]:
     """By group: the ledger's unique index has that order."""
     rows = await tx.fetch(
-        """SELECT d.delivery_id, d.group_id, d.bot_id, g.title, g.chat_id, d.state, d.attempts, d.message_id,
-               d.message_ids, d.parts, d.parts_done, d.reason, d.settled_at
+        """SELECT d.delivery_id, d.group_id, d.bot_id, g.title, coalesce(d.sent_chat_id, g.chat_id) AS chat_id,
+               d.state, d.attempts, d.message_id, d.message_ids, d.parts, d.parts_done, d.reason, d.settled_at
            FROM deliveries d JOIN groups g USING (group_id)
            WHERE d.broadcast_id = $1 AND d.group_id > $2 AND ($3::text IS NULL OR d.state = $3)
            ORDER BY d.group_id LIMIT $4""",

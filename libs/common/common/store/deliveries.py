@@ -19,6 +19,10 @@ from common.store.pool import Tx
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
 # `unknown`, whatever became of the second attempt.
 IN_DOUBT: Final = ("unknown", "transient", "sender died")
+# Whether a delivery's message ids are another chat's than its group has now: there they name other people's messages.
+# What an older version wrote says no chat; it is the group's where that had moved before the broadcast was made, or
+# never.
+ELSEWHERE: Final = "coalesce(d.sent_chat_id <> g.chat_id, g.migrated_at >= b.created_at, false)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Outcome:
     """How the attempt at that slot ended.
 
     `state` is terminal, or `pending` for another attempt after `delay`, or for the next part; `filled` are the group's
-    values where the message has several parts.
+    values where the message has several parts; `chat_id` is where it was sent to; `unsent` is an attempt that surely
+    did nothing, which is not counted.
     """
 
     delivery_id: int
@@ -38,6 +43,8 @@ class Outcome:
     parts: int = 1
     parts_done: int = 0
     filled: Mapping[str, Any] | None = None
+    chat_id: int | None = None
+    unsent: bool = False
 
 
 async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> int:
@@ -128,18 +135,22 @@ async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[d
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
     """The intents: only deliveries that still have this very slot; what was paused, cancelled or moved is left out."""
     rows = await tx.fetch(
-        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1
+        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
+               edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
                AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
+               d.unsent, coalesce(d.reason = ANY($4::text[]), false) AS doubted,
                coalesce(d.filled ->> 'title', g.title) AS title,
-               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done""",
+               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts, d.parts_done,
+               d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
+        list(IN_DOUBT),
     )
     return [Begun(**dict(row)) for row in rows]
 
@@ -177,23 +188,30 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
     """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote.
 
     What has begun goes before what has not, so that a group has its parts one soon after the other; attempts count anew
-    for each part, and so does doubt.
+    for each part, and so does doubt. The ids are always one chat's: those of parts that went to the group's former chat
+    are forgotten with the first one of the new chat.
     """
     row = await tx.fetchrow(
         f"""WITH settled AS (UPDATE deliveries d SET
                state = CASE WHEN o.state = 'failed' AND d.reason = ANY($10::text[]) THEN 'unknown' ELSE o.state END,
                reason = CASE WHEN d.reason = ANY($10::text[]) AND NOT o.onward AND o.state IN ('failed', 'pending')
                              THEN d.reason ELSE o.reason END,
-               message_id = coalesce(d.message_id, o.message_ids[1]), message_ids = d.message_ids || o.message_ids,
+               message_id = CASE WHEN o.moved THEN o.message_ids[1] ELSE coalesce(d.message_id, o.message_ids[1]) END,
+               message_ids = CASE WHEN o.moved THEN o.message_ids ELSE d.message_ids || o.message_ids END,
+               sent_chat_id = CASE WHEN o.placed THEN o.chat_id ELSE d.sent_chat_id END,
                parts = o.parts, parts_done = o.parts_done, filled = o.filled,
-               attempts = CASE WHEN o.onward THEN 0 ELSE d.attempts END,
+               attempts = CASE WHEN o.onward THEN 0 WHEN o.unsent THEN greatest(0, d.attempts - 1) ELSE d.attempts END,
+               unsent = CASE WHEN o.unsent THEN least(d.unsent + 1, 100) ELSE 0 END,
                not_before = CASE WHEN o.onward THEN to_timestamp(-1) ELSE clock_timestamp() + o.delay END,
                owner = NULL, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
            FROM (SELECT u.delivery_id, u.state, u.message_ids::bigint[], u.reason, u.delay, u.parts, u.parts_done,
-                     u.filled::jsonb, u.slot_at, u.state = 'pending' AND u.parts_done > e.parts_done AS onward
+                     u.filled::jsonb, u.slot_at, u.state = 'pending' AND u.parts_done > e.parts_done AS onward,
+                     u.chat_id, u.unsent, u.message_ids <> '{{}}' AND e.sent_chat_id <> u.chat_id AS moved,
+                     u.message_ids <> '{{}}' AND (e.sent_chat_id IS NOT NULL OR e.message_id IS NULL) AS placed
                  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::interval[], $6::int[], $7::int[],
-                     $8::text[], $9::timestamptz[])
-                     AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled, slot_at)
+                     $8::text[], $9::timestamptz[], $11::bigint[], $12::bool[])
+                     AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled, slot_at, chat_id,
+                         unsent)
                  JOIN deliveries e USING (delivery_id)) o
            WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND d.state = 'sending'
            RETURNING {DELIVERY}),
@@ -211,6 +229,8 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
         [None if o.filled is None else to_json(o.filled).decode() for o in outcomes],
         [o.slot_at for o in outcomes],
         list(IN_DOUBT),
+        [o.chat_id for o in outcomes],
+        [o.unsent for o in outcomes],
     )
     if row is None:  # never: it has no WHERE
         return set()

@@ -117,9 +117,19 @@ async def add(tx: Tx, bot_id: int, chat_id: int, *, title: str, kind: str) -> in
 
 
 async def save(tx: Tx, row: GroupRow) -> GroupRow:
-    """The settings; a group that is let in again begins without failures."""
+    """The settings; a group that is let in again begins without failures.
+
+    With another window or time zone what waits for the old one is looked at again. So is what waits for something else:
+    floods are kept by the group's turn and the bot's row as well, and other waits are short.
+    """
     saved = await tx.fetchrow(
-        f"""UPDATE groups SET tags = $2, variables = $3, timezone = $4, window_from = $5, window_to = $6,
+        f"""WITH waiting AS (
+               UPDATE deliveries d SET not_before = to_timestamp(0)
+               FROM broadcasts b, groups was
+               WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
+                   AND d.state = 'pending' AND d.not_before > now() AND was.group_id = $1
+                   AND (was.timezone, was.window_from, was.window_to) IS DISTINCT FROM ($4::text, $5::time, $6::time))
+           UPDATE groups SET tags = $2, variables = $3, timezone = $4, window_from = $5, window_to = $6,
                final_message_allowed = $7, out_reason = $8::text,
                failures = CASE WHEN out_reason IS NOT NULL AND $8::text IS NULL THEN 0 ELSE failures END,
                updated_at = now()

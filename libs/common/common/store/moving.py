@@ -78,16 +78,19 @@ async def _take_over(tx: Tx, first: asyncpg.Record, other: asyncpg.Record, old: 
     await tx.execute(
         """UPDATE deliveries d SET group_id = $2, bot_id = $3 FROM broadcasts b
            WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
-               AND d.state = 'pending' AND NOT EXISTS (
+               AND d.state = 'pending' AND (b.bot_ids IS NULL OR $3 = ANY(b.bot_ids)) AND NOT EXISTS (
                    SELECT 1 FROM deliveries k WHERE k.broadcast_id = d.broadcast_id AND k.group_id = $2)""",
         other["group_id"],
         first["group_id"],
         bot_id,
     )
     await tx.execute(
-        """UPDATE deliveries d SET state = 'cancelled', reason = 'the group has it under its new id', settled_at = now()
+        """UPDATE deliveries d SET state = 'cancelled', settled_at = now(),
+               reason = CASE WHEN b.bot_ids IS NULL OR $2 = ANY(b.bot_ids) THEN 'the group has it under its new id'
+                             ELSE 'the group has a bot that this broadcast is not for' END
            FROM broadcasts b
            WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
                AND d.state = 'pending'""",
         other["group_id"],
+        bot_id,
     )

@@ -13,6 +13,8 @@ from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
+# Its first doubt, whatever else was tried before it.
+_ONCE_MORE = "b.on_unknown = 'resend_once' AND NOT coalesce(d.reason = ANY($2::text[]), false)"
 
 
 async def unslot(tx: Tx, late: timedelta) -> int:
@@ -42,8 +44,8 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
         tx,
         f"""WITH settled AS (
                UPDATE deliveries d SET owner = NULL, reason = 'sender died',
-                   state = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN 'pending' ELSE 'unknown' END,
-                   settled_at = CASE WHEN b.on_unknown = 'resend_once' AND d.attempts < 2 THEN NULL ELSE now() END
+                   state = CASE WHEN {_ONCE_MORE} THEN 'pending' ELSE 'unknown' END,
+                   settled_at = CASE WHEN {_ONCE_MORE} THEN NULL ELSE now() END
                FROM broadcasts b
                WHERE b.broadcast_id = d.broadcast_id AND d.delivery_id = ANY (ARRAY(
                    SELECT s.delivery_id FROM deliveries s WHERE s.state = 'sending' AND NOT EXISTS (
@@ -59,6 +61,7 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         silent,
+        list(IN_DOUBT),
     )
 
 

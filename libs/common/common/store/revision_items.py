@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from common.ids import BotId
 from common.records import REVISION_ATTEMPTS, BegunItem, Candidate
 from common.store import slots
+from common.store.deliveries import ELSEWHERE
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -19,13 +20,16 @@ _CHUNK = 5000  # rows a statement
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`."""
+    """How the attempt at that slot ended; `state` is terminal, or `pending` for another attempt after `delay`. One that
+    is `unsent` surely did nothing, and is not counted.
+    """
 
     item_id: int
     slot_at: datetime
     state: str
     reason: str | None = None
     delay: timedelta = timedelta()
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,19 @@ async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[d
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[BegunItem]:
     """The intents: only items that still have this very slot, of revisions that nothing has superseded."""
     rows = await tx.fetch(
-        """UPDATE revision_items i SET state = 'sending', owner = $3, attempts = i.attempts + 1
+        f"""UPDATE revision_items i SET state = 'sending', owner = $3, attempts = i.attempts + 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at), groups g, revisions r, deliveries d,
-               bots
+               broadcasts b, bots
            WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'
                AND g.group_id = i.group_id AND r.revision_id = i.revision_id AND r.state = 'running'
-               AND d.delivery_id = i.delivery_id AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
+               AND d.delivery_id = i.delivery_id AND b.broadcast_id = d.broadcast_id
+               AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
-           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts,
+           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts, i.unsent,
                CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,
-               g.title, g.variables,
-               coalesce(g.migrated_at >= d.settled_at, false) AS moved,
-               coalesce(i.deadline <= clock_timestamp(), false) AS late""",
+               g.title, g.variables, {ELSEWHERE} AS moved,
+               coalesce(i.deadline <= clock_timestamp(), false) AS late, d.parts,
+               d.state = 'unknown' OR d.parts_done > greatest(cardinality(d.message_ids), 1) AS unseen""",  # noqa: S608
         [item_id for item_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
@@ -129,15 +134,18 @@ async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
     """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
     rows = await tx.fetch(
         """UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
-               not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END
-           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[])
-               AS o (item_id, state, reason, delay, slot_at)
+               not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END,
+               attempts = CASE WHEN o.unsent THEN greatest(0, i.attempts - 1) ELSE i.attempts END,
+               unsent = CASE WHEN o.unsent THEN least(i.unsent + 1, 100) ELSE 0 END
+           FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[], $6::bool[])
+               AS o (item_id, state, reason, delay, slot_at, unsent)
            WHERE i.item_id = o.item_id AND i.slot_at = o.slot_at AND i.state = 'sending' RETURNING i.item_id""",
         [o.item_id for o in outcomes],
         [o.state for o in outcomes],
         [o.reason for o in outcomes],
         [o.delay for o in outcomes],
         [o.slot_at for o in outcomes],
+        [o.unsent for o in outcomes],
     )
     return {row["item_id"] for row in rows}
 

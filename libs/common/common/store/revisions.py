@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from common.store.deliveries import ELSEWHERE
 from common.store.pool import Tx
 
 Kind = Literal["recall", "edit"]
@@ -33,7 +34,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Sent messages of a broadcast, and how many of them are too old to be deleted."""
+    """Groups that have messages of a broadcast, and for how many of them these are too old to be deleted."""
 
     sent: int
     too_old: int
@@ -68,7 +69,7 @@ async def reach(tx: Tx, broadcast_id: int) -> Reach:
     """For the answer to a request."""
     row = await tx.fetchrow(
         """SELECT count(*) AS sent, count(*) FILTER (WHERE settled_at <= now() - $2::interval) AS too_old
-           FROM deliveries WHERE broadcast_id = $1 AND state = 'sent'""",
+           FROM deliveries WHERE broadcast_id = $1 AND (state = 'sent' OR message_id IS NOT NULL)""",
         broadcast_id,
         RECALLABLE,
     )
@@ -97,35 +98,49 @@ async def content(tx: Tx, revision_id: int) -> dict[str, Any]:
 
 
 async def unplanned(tx: Tx) -> list[int]:
-    """Those that can be planned: every send that began before them has ended, so that none is missed."""
+    """Those that can be planned: every send that began before them has ended, so that none is missed.
+
+    A recall waits also until what was unsent is cancelled: it may have been begun.
+    """
     rows = await tx.fetch(
-        """SELECT r.revision_id FROM revisions r
+        """SELECT r.revision_id FROM revisions r JOIN broadcasts b USING (broadcast_id)
            WHERE r.finished_at IS NULL AND r.state = 'running' AND NOT r.planned
                AND r.created_at < now() - interval '1 s' AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.broadcast_id = r.broadcast_id AND d.state = 'sending'
                        AND d.slot_at < r.created_at + interval '1 s')
+               AND NOT (r.kind = 'recall' AND b.state = 'cancelled' AND (
+                   EXISTS (SELECT 1 FROM deliveries d WHERE d.broadcast_id = r.broadcast_id AND d.state = 'pending')
+                   OR EXISTS (SELECT 1 FROM deliveries d
+                       WHERE d.broadcast_id = r.broadcast_id AND d.state IN ('slotted', 'sending'))))
            ORDER BY r.revision_id"""
     )
     return [row["revision_id"] for row in rows]
 
 
 async def plan(tx: Tx, revision_id: int, *, limit: int) -> int:
-    """The next chunk of its items; 0 when all are there, which is then noted. What can't be reached is settled here."""
+    """The next chunk of its items; 0 when all are there, which is then noted. What can't be reached is settled here.
+
+    Every delivery of which something may stand in its group, however it ended: parts of a long text do that failed or
+    was cancelled behind them. Another text reaches also one that still has parts to send, to say that it can't have it.
+    """
     made: int = await tx.fetchval(
-        """WITH r AS (
+        f"""WITH r AS (
                SELECT r.*, b.content ->> 'method' = 'sendMediaGroup' AS album
                FROM revisions r JOIN broadcasts b USING (broadcast_id)
                WHERE r.revision_id = $1 AND r.state = 'running' AND NOT r.planned FOR UPDATE OF r),
            chunk AS (
                SELECT d.delivery_id, d.group_id, d.bot_id, r.kind,
                    CASE WHEN r.kind = 'recall' THEN d.settled_at + $3::interval END AS deadline,
-                   CASE WHEN d.state = 'unknown' THEN 'nobody knows whether it was sent'
+                   CASE WHEN d.state = 'unknown' AND (r.kind = 'edit' OR d.message_id IS NULL)
+                           THEN 'nobody knows whether it was sent'
                        WHEN d.message_id IS NULL THEN 'its message id is not known'
                        WHEN r.kind = 'recall' AND r.album AND cardinality(d.message_ids) = 0
                            THEN 'its message ids are not known'
-                       WHEN g.migrated_at >= d.settled_at THEN 'the group became a supergroup since' END AS refusal
-               FROM r JOIN deliveries d USING (broadcast_id) JOIN groups g USING (group_id)
-               WHERE d.group_id > r.planned_to AND d.state IN ('sent', 'unknown')
+                       WHEN {ELSEWHERE} THEN 'the group became a supergroup since' END AS refusal
+               FROM r JOIN broadcasts b USING (broadcast_id) JOIN deliveries d USING (broadcast_id)
+               JOIN groups g USING (group_id)
+               WHERE d.group_id > r.planned_to AND (d.state IN ('sent', 'unknown') OR d.message_id IS NOT NULL
+                   AND (d.state IN ('failed', 'cancelled', 'expired') OR r.content ->> 'method' = 'editMessageText'))
                ORDER BY d.group_id LIMIT $2),
            made AS (
                INSERT INTO revision_items (revision_id, delivery_id, group_id, bot_id, deadline, state, reason,
@@ -139,7 +154,7 @@ async def plan(tx: Tx, revision_id: int, *, limit: int) -> int:
            noted AS (
                UPDATE revisions SET planned = c.n = 0, planned_to = coalesce(c.last, planned_to), total = total + c.n
                FROM (SELECT max(group_id) AS last, count(*) AS n FROM chunk) c WHERE revision_id = $1)
-           SELECT count(*) FROM chunk""",
+           SELECT count(*) FROM chunk""",  # noqa: S608 (our own words)
         revision_id,
         limit,
         RECALLABLE,
@@ -173,7 +188,15 @@ async def finish(tx: Tx) -> list[int]:
 
 
 async def change_content(tx: Tx, broadcast_id: int, changed: dict[str, Any]) -> None:
-    """What is sent from now on, by a retry or after a resume, says the new text too."""
+    """What is sent from now on, by a retry or after a resume, says the new text too. Noted is whether it is another
+    text, for what has begun with the old one can't go on with it.
+    """
     await tx.execute(
-        "UPDATE broadcasts SET content = $2, edition = edition + 1 WHERE broadcast_id = $1", broadcast_id, changed
+        """UPDATE broadcasts SET content = $2::jsonb, edition = edition + 1,
+               said_since = CASE WHEN (content -> 'params' -> 'text', content -> 'params' -> 'parse_mode')
+                   IS DISTINCT FROM ($2::jsonb -> 'params' -> 'text', $2::jsonb -> 'params' -> 'parse_mode')
+                   THEN edition + 1 ELSE said_since END
+           WHERE broadcast_id = $1""",
+        broadcast_id,
+        changed,
     )

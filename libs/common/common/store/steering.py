@@ -9,6 +9,8 @@ from common.store.broadcasts import State
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 
+_SURELY_ONE = 2048  # letters of two UTF-16 units each fit into one message
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -36,12 +38,16 @@ async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing 
 
 
 async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None) -> int:
-    """Its deliveries in that state wait once more, where their groups can be sent to; how many."""
+    """Its deliveries in that state wait once more, where their groups can be sent to; how many. A group may have
+    another bot since: not one that the broadcast's key was not for.
+    """
     count: int = await tx.fetchval(
         """WITH again AS (
-               UPDATE deliveries d SET state = 'pending', attempts = 0, reason = NULL, settled_at = NULL,
+               UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = g.bot_id
-               FROM groups g WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id
+               FROM groups g, broadcasts b
+               WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id AND b.broadcast_id = $1
+                   AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
                    AND ($3::bigint[] IS NULL OR d.delivery_id = ANY($3::bigint[]))
                    AND g.final_message_allowed AND g.out_reason IS NULL
                    AND g.phase IN ('discovered', 'growth', 'monitoring')
@@ -59,17 +65,30 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
 
 async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None) -> int:
     """Unknown ones that somebody has seen in their groups; how many. Of one in parts it was the part that is unknown:
-    those that follow it are still to be sent.
+    those that follow it are still to be sent, unless the broadcast was recalled.
+
+    Where a sender died in a text's first part nobody has written how many there are: the next sender sees whether any
+    is left. What can have only one, by its length, needs no sender; a cancelled broadcast has none to ask, and none
+    knows the text any more that an edit has replaced.
     """
     count: int = await tx.fetchval(
-        f"""WITH settled AS (
-               UPDATE deliveries d SET parts_done = parts_done + 1,
-                   state = CASE WHEN parts_done + 1 < parts THEN 'pending' ELSE 'sent' END,
-                   attempts = CASE WHEN parts_done + 1 < parts THEN 0 ELSE attempts END, reason = 'seen by an operator',
-                   settled_at = CASE WHEN parts_done + 1 < parts THEN NULL ELSE now() END
-               WHERE broadcast_id = $1 AND state = 'unknown'
-                   AND ($2::bigint[] IS NULL OR delivery_id = ANY($2::bigint[]))
-               RETURNING {DELIVERY}),
+        f"""WITH seen AS (
+               SELECT d.delivery_id, (d.parts_done + 1 < d.parts
+                       OR d.parts = 1 AND d.reason = 'sender died' AND b.state <> 'cancelled'
+                           AND coalesce(d.edition, b.edition) >= b.said_since
+                           AND b.content ->> 'method' = 'sendMessage'
+                           AND (b.content -> 'params' ->> 'text' LIKE '%{{{{%'
+                               OR char_length(b.content -> 'params' ->> 'text') > {_SURELY_ONE}))
+                   AND NOT EXISTS (SELECT 1 FROM revisions r WHERE r.broadcast_id = $1 AND r.kind = 'recall') AS more
+               FROM deliveries d JOIN broadcasts b USING (broadcast_id)
+               WHERE d.broadcast_id = $1 AND d.state = 'unknown'
+                   AND ($2::bigint[] IS NULL OR d.delivery_id = ANY($2::bigint[]))),
+           settled AS (
+               UPDATE deliveries d SET parts_done = d.parts_done + 1,
+                   state = CASE WHEN seen.more THEN 'pending' ELSE 'sent' END,
+                   attempts = CASE WHEN seen.more THEN 0 ELSE d.attempts END, reason = 'seen by an operator',
+                   settled_at = CASE WHEN seen.more THEN NULL ELSE now() END
+               FROM seen WHERE d.delivery_id = seen.delivery_id AND d.state = 'unknown' RETURNING {DELIVERY}),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM settled WHERE state = 'pending')),

@@ -85,7 +85,7 @@ async def change_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
         row = _found(await schedules.lock(tx, schedule_id, caller.bot_ids))
         if body.message is not None:
             await media.check(tx, body.message, caller)
-        plan = _dated(body.onto(row.plan)) if body.moves else body.onto(row.plan)
+        plan = await _moved(tx, row, body.onto(row.plan)) if body.moves else body.onto(row.plan)
         if body.moves and plan.next_at is not None:  # nobody kept the file of one that was over
             await media.hold(tx, content.files_of(plan.content), utc_now() + timedelta(days=1))
         if body.message is not None or body.targets is not None:
@@ -119,6 +119,18 @@ def _dated(plan: Plan) -> Plan:
         raise AppError("invalid_request", 422, "the request is not valid", errors=[place]) from None
     dates = _dates(cron, utc_now(), plan.ends_at) if plan.enabled else []
     return replace(plan, next_at=dates[0].astimezone(UTC) if dates else None)
+
+
+async def _moved(tx: pool.Tx, row: Schedule, plan: Plan) -> Plan:
+    """An occurrence that is due and not yet dealt with stays the next one; where it is none any more, that is noted."""
+    was, due, dated = row.plan, row.plan.next_at, _dated(plan)
+    if due is None or due > utc_now():
+        return dated
+    same = (plan.cron, plan.timezone) == (was.cron, was.timezone)
+    if same and plan.enabled and (plan.ends_at is None or due <= plan.ends_at):
+        return replace(plan, next_at=due)
+    await schedules.skip(tx, row.schedule_id, [due], "the schedule was changed before it ran")
+    return dated
 
 
 async def _fillable(tx: pool.Tx, plan: Plan) -> None:

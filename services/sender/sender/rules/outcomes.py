@@ -11,6 +11,7 @@ from common.telegram import errors
 from common.telegram.errors import TelegramError
 
 MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
+MOST_MOVES = 3  # attempts that may end with the group's new id
 
 
 # What a refusal says of its group: health and phase.
@@ -30,7 +31,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`state` is the delivery's; the rest says what else follows, and nothing where it is empty."""
+    """`state` is the delivery's; the rest says what else follows, and nothing where it is empty. `unsent`: the attempt
+    surely did nothing, and is not counted among those that other rules ask for.
+    """
 
     state: str
     reason: str | None = None
@@ -41,6 +44,7 @@ class Decision:
     chat_flood: timedelta | None = None
     bot_flood: timedelta | None = None
     migrated_to: int | None = None
+    unsent: bool = False
     pause: bool = False
 
 
@@ -53,30 +57,41 @@ def onward(decision: Decision, progress: Progress) -> tuple[Decision, int]:
     return decision, progress.part + 1
 
 
-def decide(error: TelegramError | None, *, attempts: int, on_unknown: str) -> Decision:  # noqa: C901 (table E, row by row)
-    """`attempts` counts this one."""
+def backoff(tries: int) -> timedelta:
+    """Longer each time, as far as a minute."""
+    return timedelta(seconds=min(2.0 ** min(tries, 10), MAX_NOT_SENT))
+
+
+def decide(  # noqa: C901 (table E, row by row)
+    error: TelegramError | None, *, attempts: int = 1, unsent: int = 0, once_more: bool = False
+) -> Decision:
+    """`attempts` counts this one, and `unsent` those in a row before it that did nothing; `once_more`: what is
+    ambiguous is sent again.
+    """
     match error:
         case None:
             return Decision("sent")
         case errors.SentDeleted():
             return Decision("sent", error.outcome)
         case errors.Held(retry_after=seconds):
-            return Decision("pending", error.outcome, timedelta(seconds=seconds))
+            return Decision("pending", error.outcome, timedelta(seconds=seconds), unsent=True)
         case errors.Flood(retry_after=seconds):
             wait = timedelta(seconds=seconds)
             if wait >= BOT_WIDE:
-                return Decision("pending", error.outcome, wait, bot_flood=wait)
-            return Decision("pending", error.outcome, wait, chat_flood=wait)
+                return Decision("pending", error.outcome, wait, bot_flood=wait, unsent=True)
+            return Decision("pending", error.outcome, wait, chat_flood=wait, unsent=True)
         case errors.NotSent():
-            return Decision("pending", error.outcome, timedelta(seconds=min(2.0 ** min(attempts, 10), MAX_NOT_SENT)))
+            return Decision("pending", error.outcome, backoff(unsent + 1), unsent=True)
         case errors.Unknown():
-            if on_unknown == "resend_once" and attempts < 2:
-                return Decision("pending", error.outcome, timedelta(seconds=1))
-            return Decision("unknown", error.outcome)
-        case errors.Migrated(chat_id=chat_id) if attempts < 3:
-            return Decision("pending", error.outcome, migrated_to=chat_id)
+            return Decision(
+                "pending" if once_more else "unknown", error.outcome, timedelta(seconds=1 if once_more else 0)
+            )
+        case errors.Migrated(chat_id=chat_id):  # again and again: no fault of the group's, whose row says where it is
+            return Decision("pending" if attempts < MOST_MOVES else "failed", error.outcome, migrated_to=chat_id)
         case errors.TokenRevoked():
-            return Decision("pending", error.outcome, timedelta(seconds=1))  # waits for the bot to have a good one
+            return Decision(
+                "pending", error.outcome, timedelta(seconds=1), unsent=True
+            )  # waits for the bot to have a good one
         case errors.BadContent():
             return Decision("failed", str(error), pause=True)
         case _:

@@ -13,6 +13,8 @@ from sender.rules.render import render
 from sender.rules.split import split
 
 Call: TypeAlias = tuple[str, dict[str, Any]]  # method, parameters
+NOTHING_LEFT = "nothing is left of the text with this group's variables"
+CHANGED = "its text was changed after the first part was sent"
 
 
 class UnsendableError(ValueError):
@@ -33,7 +35,7 @@ def calls(content: dict[str, Any], delivery: Begun) -> list[Call]:
         return [(method, params)]
     marked = _read(params["text"], params.get("parse_mode"))
     if not marked.text.strip():
-        raise UnsendableError("nothing is left of the text with this group's variables")
+        raise UnsendableError(NOTHING_LEFT)
     if length(marked.text) <= TEXT_LIMIT:
         return [(method, params)]
     pieces = [piece for piece in split(marked) if piece.text.strip()]
@@ -44,6 +46,19 @@ def calls(content: dict[str, Any], delivery: Begun) -> list[Call]:
         (method, _options(params, first=place == 0, last=place == last) | _text(piece.text, piece.entities))
         for place, piece in enumerate(pieces)
     ]
+
+
+def check(params: dict[str, Any]) -> None:
+    """Of an edit, with the group's values in it: UnsendableError for what the door could not see."""
+    if "text" in params:
+        marked = _read(params["text"], params.get("parse_mode"))
+        if not marked.text.strip():
+            raise UnsendableError(NOTHING_LEFT)
+        if length(marked.text) > TEXT_LIMIT:
+            raise UnsendableError("longer than one message with this group's variables")
+    elif params.get("caption"):
+        _read(params["caption"], params.get("parse_mode"))
+        _check_caption(params)
 
 
 def _check_caption(item: dict[str, Any]) -> None:

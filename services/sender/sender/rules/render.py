@@ -10,7 +10,7 @@ from common.records import Begun
 
 _VARIABLE = re.compile(r"\{\{\s*([a-z_][a-z0-9_]{0,31})\s*\}\}")
 _MARKDOWN = re.compile(r"([_*\[\]()~`>#+\-=|{}.!\\])")
-_TEXTS = ("text", "caption")
+TEXTS = ("text", "caption")
 
 
 def render(content: dict[str, Any], delivery: Begun) -> tuple[str, dict[str, Any]]:
@@ -27,7 +27,7 @@ def render(content: dict[str, Any], delivery: Begun) -> tuple[str, dict[str, Any
 def filled(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """The parameters with their texts' variables filled in."""
     mode = params.get("parse_mode")
-    return {k: fill(v, values, mode) if k in _TEXTS and isinstance(v, str) else v for k, v in params.items()}
+    return {k: fill(v, values, mode) if k in TEXTS and isinstance(v, str) else v for k, v in params.items()}
 
 
 def fill(text: str, values: dict[str, Any], parse_mode: object) -> str:
