@@ -81,39 +81,39 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken])
-            sends = [pair for pair in pairs if not pair[1].revises]
-            revisions = [pair for pair in pairs if pair[1].revises]
-            return [*await _sends(tx, sends), *await _revisions(tx, revisions)]
+            await slots.hold(tx, _holders(pairs))
+            times = await _assign(tx, pairs)
+            left = [pair for pair in pairs if pair[1].delivery_id not in times]
+            if left:  # settled by others meanwhile
+                await slots.let_go(tx, _holders(left))
+            return [_job(taken, c, times[c.delivery_id]) for taken, c in pairs if c.delivery_id in times]
 
 
-async def _sends(tx: Tx, pairs: list[Pair]) -> list[SendFinalMessage]:
-    if not pairs:
-        return []
-    times = await deliveries.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
-    return [
-        SendFinalMessage(
-            delivery_id=c.delivery_id,
-            group_id=c.group_id,
-            bot_id=c.bot_id,
-            slot=taken[0].slot,
-            slot_at=at,
-            more_slots=[slot.slot for slot in taken[1:]],
-            items=c.items,
-            broadcast_id=c.broadcast_id,
-        )
-        for (taken, c), at in zip(pairs, times, strict=True)
-    ]
+async def _assign(tx: Tx, pairs: list[Pair]) -> dict[int, datetime]:
+    sends = [(c, _latest(taken)) for taken, c in pairs if not c.revises]
+    revisions = [(c, _latest(taken)) for taken, c in pairs if c.revises]
+    times = await deliveries.assign(tx, sends) if sends else {}
+    return times | (await revision_items.assign(tx, revisions) if revisions else {})
 
 
-async def _revisions(tx: Tx, pairs: list[Pair]) -> list[ReviseMessage]:
-    if not pairs:
-        return []
-    times = await revision_items.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
-    return [
-        ReviseMessage(item_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=taken[0].slot, slot_at=at)
-        for (taken, c), at in zip(pairs, times, strict=True)
-    ]
+def _job(taken: list[FreeSlot], c: Candidate, at: datetime) -> SendFinalMessage | ReviseMessage:
+    slot, group_id, bot_id = taken[0].slot, c.group_id, c.bot_id
+    if c.revises:
+        return ReviseMessage(item_id=c.delivery_id, group_id=group_id, bot_id=bot_id, slot=slot, slot_at=at)
+    return SendFinalMessage(
+        delivery_id=c.delivery_id,
+        group_id=group_id,
+        bot_id=bot_id,
+        slot=slot,
+        slot_at=at,
+        more_slots=[slot.slot for slot in taken[1:]],
+        items=c.items,
+        broadcast_id=c.broadcast_id,
+    )
+
+
+def _holders(pairs: list[Pair]) -> list[tuple[FreeSlot, str]]:
+    return [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken]
 
 
 def _latest(taken: list[FreeSlot]) -> datetime:

@@ -140,7 +140,8 @@ async def planned(tx: Tx, broadcast_id: int) -> None:
     await tx.execute(
         f"""WITH told AS (
                UPDATE broadcasts SET planned = true, state = CASE WHEN state = 'planning' THEN 'running' ELSE state END
-               WHERE broadcast_id = $1 {_TOLD.format("started")}), {TELL}
+               WHERE broadcast_id = $1 AND state IN ('planning', 'paused') AND NOT planned {_TOLD.format("started")}),
+               {TELL}
            SELECT 1""",  # noqa: S608 (our own words)
         broadcast_id,
     )

@@ -76,7 +76,7 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
 async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
     """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`.
 
-    A message that has begun is said to its end, whatever window closes meanwhile.
+    A message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
     """
     rows = await tx.fetch(
         """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
@@ -90,6 +90,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
                FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
                    AND d.not_before <= clock_timestamp()
+                   AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                    AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
                ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
            WHERE b.state = 'running'""",
@@ -111,27 +112,21 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
     )
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
-    """Gives each its slot's time, or its group's turn where that is later; the times."""
-    ids = [candidate.delivery_id for candidate, _ in chosen]
-    times = await slots.take_turns(tx, chosen)
-    await tx.execute(
-        """UPDATE deliveries d SET state = 'slotted', slot_at = c.slot_at
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, slot_at)
-           WHERE d.delivery_id = c.delivery_id""",
-        ids,
-        times,
-    )
-    return times
+async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
+    """The time that each was given, by delivery; those that are not `pending` any more are left out."""
+    return await slots.assign(tx, "deliveries", chosen)
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
-    """The intents: only deliveries that still have this very slot; what was paused, cancelled or moved is left out."""
+    """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved or is too late is
+    left out.
+    """
     rows = await tx.fetch(
         """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
                AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
+               AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,

@@ -63,16 +63,9 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     return [Candidate(**dict(row)) for row in rows]
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
+async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
     """As for deliveries."""
-    times = await slots.take_turns(tx, chosen)
-    await tx.execute(
-        """UPDATE revision_items i SET state = 'slotted', slot_at = c.slot_at
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (item_id, slot_at) WHERE i.item_id = c.item_id""",
-        [candidate.delivery_id for candidate, _ in chosen],
-        times,
-    )
-    return times
+    return await slots.assign(tx, "revision_items", chosen)
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[BegunItem]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
 from common.ids import BotId
 from common.records import Candidate, FreeSlot, Turn
 from common.store.pool import Tx
+
+Ledger: TypeAlias = Literal["deliveries", "revision_items"]
+_KEYS: Final[dict[Ledger, str]] = {"deliveries": "delivery_id", "revision_items": "item_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,18 @@ async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
     )
 
 
+async def let_go(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
+    """Held, and nothing was assigned to it: as free as it was."""
+    await tx.execute(
+        """UPDATE bot_slots s SET held_by = NULL
+           FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS t (bot_id, slot, holder)
+           WHERE s.bot_id = t.bot_id AND s.slot = t.slot AND s.held_by = t.holder""",
+        [slot.bot_id for slot, _ in taken],
+        [slot.slot for slot, _ in taken],
+        [holder for _, holder in taken],
+    )
+
+
 async def take(tx: Tx, bot_id: BotId, count: int, holder: str) -> list[Turn]:
     """For replies: the first that nobody holds. Bulk is handed out only shortly before its time, so they go first.
 
@@ -95,18 +111,29 @@ async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
     )
 
 
-async def take_turns(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
-    """Each group is its candidate's until the answer; the slots' times, or the groups' turns where those are later."""
+async def assign(tx: Tx, table: Ledger, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
+    """Each row is `slotted` and has its group's turn until the answer; by row the slot's time, or the turn's where that
+    is later.
+
+    Left out is what is not `pending` any more, for others settle rows beside the pacer, and what somebody has locked.
+    """
+    key = _KEYS[table]
     rows = await tx.fetch(
-        """UPDATE group_turns t SET held_by = c.holder
-           FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS c (group_id, holder, items)
-           WHERE t.group_id = c.group_id RETURNING t.held_by, turn_for(t.next_at, t.recent, c.items) AS next_at""",
-        [candidate.group_id for candidate, _ in chosen],
+        f"""WITH mine AS (
+               SELECT d.{key}, d.group_id, greatest(c.slot_at, turn_for(t.next_at, t.recent, c.items)) AS slot_at
+               FROM unnest($1::bigint[], $2::timestamptz[], $3::int[]) AS c ({key}, slot_at, items)
+                   JOIN {table} d USING ({key}) JOIN group_turns t USING (group_id)
+               WHERE d.state = 'pending' AND t.held_by IS NULL FOR UPDATE OF d, t SKIP LOCKED),
+           turns AS (
+               UPDATE group_turns t SET held_by = mine.{key} FROM mine
+               WHERE t.group_id = mine.group_id AND t.held_by IS NULL)
+           UPDATE {table} d SET state = 'slotted', slot_at = mine.slot_at FROM mine
+           WHERE d.{key} = mine.{key} AND d.state = 'pending' RETURNING d.{key} AS row, d.slot_at""",  # noqa: S608 (ours)
         [candidate.delivery_id for candidate, _ in chosen],
+        [at for _, at in chosen],
         [candidate.items for candidate, _ in chosen],
     )
-    turn = {row["held_by"]: row["next_at"] for row in rows}
-    return [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
+    return {row["row"]: row["slot_at"] for row in rows}
 
 
 async def release(tx: Tx, used: Sequence[Used]) -> None:
