@@ -205,16 +205,29 @@ async def start_scheduled(tx: Tx) -> list[int]:
     return [row["broadcast_id"] for row in rows]
 
 
-async def finish(tx: Tx) -> list[int]:
-    """Running ones without an open delivery are done."""
-    rows = await tx.fetch(
-        f"""WITH done AS (
-               UPDATE broadcasts b SET state = 'done', finished_at = now()
-               WHERE b.state = 'running' AND NOT EXISTS (
+# Nothing of a broadcast is open, by two indexes.
+_OVER = """b.state = 'running' AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending')
                AND NOT EXISTS (
                    SELECT 1 FROM deliveries d
-                   WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))
+                   WHERE d.broadcast_id = b.broadcast_id AND d.state IN ('slotted', 'sending'))"""
+
+
+async def finish(tx: Tx) -> list[int]:
+    """Running ones without an open delivery are done.
+
+    Locked first and looked at again by a second statement: one that waited for whoever opens deliveries again would
+    still see those of before. What is locked is in an operator's hands, and left to the next round.
+    """
+    rows = await tx.fetch(
+        f"SELECT b.broadcast_id FROM broadcasts b WHERE {_OVER} FOR NO KEY UPDATE SKIP LOCKED"  # noqa: S608 (our own words)
+    )
+    if not rows:
+        return []
+    rows = await tx.fetch(
+        f"""WITH done AS (
+               UPDATE broadcasts b SET state = 'done', finished_at = now()
+               WHERE b.broadcast_id = ANY($1::bigint[]) AND {_OVER}
                {_TOLD.format("finished")}, broadcast_id),
            told AS (
                SELECT kind, bot_ids, data || jsonb_build_object('deliveries', (
@@ -223,7 +236,8 @@ async def finish(tx: Tx) -> list[int]:
                        GROUP BY state) c)) AS data
                FROM done),
            {TELL}
-           SELECT broadcast_id FROM done"""  # noqa: S608 (our own words)
+           SELECT broadcast_id FROM done""",  # noqa: S608 (our own words)
+        [row["broadcast_id"] for row in rows],
     )
     return [row["broadcast_id"] for row in rows]
 
