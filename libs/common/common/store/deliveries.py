@@ -14,6 +14,7 @@ from common.records import Begun, Candidate
 from common.store import events, slots
 from common.store.broadcasts import Targets
 from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
+from common.store.groups import SENDABLE
 from common.store.pool import Tx
 
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
@@ -79,7 +80,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     A message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
     """
     rows = await tx.fetch(
-        """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
+        f"""SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
                least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
            FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
            CROSS JOIN broadcasts b
@@ -92,8 +93,9 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
                    AND d.not_before <= clock_timestamp()
                    AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                    AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
+                   AND {SENDABLE}
                ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
-           WHERE b.state = 'running'""",
+           WHERE b.state = 'running'""",  # noqa: S608 (our own words)
         list(wanted),
         list(wanted.values()),
         horizon,
@@ -118,20 +120,20 @@ async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[i
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
-    """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved or is too late is
-    left out.
+    """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved, is too late or
+    may not be sent to its group any more is left out.
     """
     rows = await tx.fetch(
-        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1
+        f"""UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
-               AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
+               AND g.group_id = d.group_id AND {SENDABLE} AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
                AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
                coalesce(d.filled ->> 'title', g.title) AS title,
-               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done""",
+               coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts_done""",  # noqa: S608 (our own words)
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,

@@ -133,6 +133,12 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         {"webhooks_wanting"},
     ),
     "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
+    "sends to hand out": (
+        lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND),
+        {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
+    ),
+    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
+    "sends to groups that are barred": (reaping.bar, {"deliveries_pending", "groups_pkey", "webhooks_wanting"}),
     "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
     "groups without a value": (
         lambda tx: audience.without_value(tx, Targets(group_ids=[7], tags=["x"]), ["city"]),
