@@ -78,11 +78,11 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (
                SELECT d.delivery_id, d.group_id,
-                   CASE WHEN d.parts_done > 0 THEN clock_timestamp()
-                        ELSE next_in_window(clock_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
+                   CASE WHEN d.parts_done > 0 THEN statement_timestamp()
+                        ELSE next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
                FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
-                   AND d.not_before <= clock_timestamp()
+                   AND d.not_before <= statement_timestamp()
                    AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                    AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
                    AND {SENDABLE}

@@ -52,7 +52,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
            CROSS JOIN LATERAL (
                SELECT i.item_id, i.group_id FROM revision_items i JOIN group_turns t USING (group_id)
                WHERE i.revision_id = r.revision_id AND i.bot_id = w.bot_id AND i.state = 'pending'
-                   AND i.not_before <= clock_timestamp()
+                   AND i.not_before <= statement_timestamp()
                    AND t.held_by IS NULL AND t.next_at <= clock_timestamp() + $3::interval
                ORDER BY i.not_before, i.item_id LIMIT w.n) c
            WHERE r.finished_at IS NULL AND r.state = 'running'""",
