@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from common.ids import BotId
 from common.store import reaping, revision_items, slots
 from common.testing.postgres import Database
 from tgms.leader import Leader
@@ -90,3 +91,30 @@ async def test_nobody_waits_for_a_row_that_another_has_locked(db: Database, lead
         async with db.transaction() as tx:
             assert await tx.fetchval("SELECT count(*) FROM bot_slots WHERE held_by IS NOT NULL") == 1
             assert len(await slots.free(tx, timedelta())) == 1
+
+
+async def test_an_album_that_lost_one_of_its_slots_to_a_reply_waits_and_keeps_none(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(ROWS + SENDS)
+        await tx.execute(
+            "UPDATE broadcasts SET content = $1", {"method": "sendMediaGroup", "params": {"media": [{}, {}]}}
+        )
+        assert await tx.fetchval("SELECT min(items) FROM broadcasts") == 2
+        await slots.provide(tx)
+    hold = slots.hold
+
+    async def beside_a_reply(tx: Any, taken: Any) -> Any:
+        async with db.transaction() as dm:
+            assert len(await slots.take(dm, BotId(1), 1, "reply")) == 1
+        return await hold(tx, taken)
+
+    monkeypatch.setattr(slots, "hold", beside_a_reply)
+    published: Any = Published()
+    await Pacer(db.pool, published, leader)._tick()
+    async with db.transaction() as tx:
+        holders = [row["held_by"] for row in await tx.fetch("SELECT held_by FROM bot_slots ORDER BY held_by")]
+        assert await tx.fetchval("SELECT count(*) FROM deliveries WHERE state = 'pending'") == 2
+    assert holders == ["reply", None]
+    assert published.jobs == []

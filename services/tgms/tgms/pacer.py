@@ -81,10 +81,10 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, _holders(pairs))
-            times = await _assign(tx, pairs)
+            held = await slots.hold(tx, _holders(pairs))
+            times = await _assign(tx, [pair for pair in pairs if held.issuperset(_names(pair))])
             left = [pair for pair in pairs if pair[1].delivery_id not in times]
-            if left:  # settled by others meanwhile
+            if left:  # settled by others meanwhile, or a reply has one of its slots
                 await slots.let_go(tx, _holders(left))
             return [_job(taken, c, times[c.delivery_id]) for taken, c in pairs if c.delivery_id in times]
 
@@ -110,6 +110,10 @@ def _job(taken: list[FreeSlot], c: Candidate, at: datetime) -> SendFinalMessage 
         items=c.items,
         broadcast_id=c.broadcast_id,
     )
+
+
+def _names(pair: Pair) -> list[tuple[int, int]]:
+    return [(slot.bot_id, slot.slot) for slot in pair[0]]
 
 
 def _holders(pairs: list[Pair]) -> list[tuple[FreeSlot, str]]:

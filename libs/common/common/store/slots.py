@@ -42,29 +42,38 @@ async def provide(tx: Tx) -> None:
 
 
 async def free(tx: Tx, horizon: timedelta) -> list[FreeSlot]:
-    """Those that become free within `horizon`, of bots that are not flooded and have work, the earliest first."""
+    """Those that become free within `horizon`, of bots that may send, the earliest first; none is locked."""
     rows = await tx.fetch(
         """SELECT s.bot_id, s.slot, greatest(s.free_at, clock_timestamp()) AS free_at
            FROM bot_slots s JOIN bots b USING (bot_id)
            WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval
                AND s.slot <= rate_for(b.per_second, b.learned, b.learned_at, now())
                AND b.state = 'active' AND b.enabled AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
-           ORDER BY s.free_at FOR UPDATE OF s SKIP LOCKED""",
+           ORDER BY s.free_at""",
         horizon,
     )
     return [FreeSlot(BotId(row["bot_id"]), row["slot"], row["free_at"]) for row in rows]
 
 
-async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
-    """Assigned until their answers."""
-    await tx.execute(
-        """UPDATE bot_slots s SET held_by = t.holder, held_at = clock_timestamp()
-           FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS t (bot_id, slot, holder)
-           WHERE s.bot_id = t.bot_id AND s.slot = t.slot""",
+async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> set[tuple[int, int]]:
+    """Assigned until their answers: bot and slot of those that are still as free as they were found.
+
+    A reply may have taken one meanwhile, or is just taking it: that one is passed over.
+    """
+    rows = await tx.fetch(
+        """UPDATE bot_slots s SET held_by = f.holder, held_at = clock_timestamp() FROM (
+               SELECT b.bot_id, b.slot, t.holder
+               FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[])
+                       AS t (bot_id, slot, holder, free_at)
+                   JOIN bot_slots b USING (bot_id, slot)
+               WHERE b.held_by IS NULL AND b.free_at <= t.free_at FOR UPDATE OF b SKIP LOCKED) f
+           WHERE s.bot_id = f.bot_id AND s.slot = f.slot AND s.held_by IS NULL RETURNING s.bot_id, s.slot""",
         [slot.bot_id for slot, _ in taken],
         [slot.slot for slot, _ in taken],
         [holder for _, holder in taken],
+        [slot.free_at for slot, _ in taken],
     )
+    return {(row["bot_id"], row["slot"]) for row in rows}
 
 
 async def let_go(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
@@ -120,15 +129,16 @@ async def assign(tx: Tx, table: Ledger, chosen: Sequence[tuple[Candidate, dateti
     key = _KEYS[table]
     rows = await tx.fetch(
         f"""WITH mine AS (
-               SELECT d.{key}, d.group_id, greatest(c.slot_at, turn_for(t.next_at, t.recent, c.items)) AS slot_at
+               SELECT d.{key}, d.group_id, c.slot_at, c.items
                FROM unnest($1::bigint[], $2::timestamptz[], $3::int[]) AS c ({key}, slot_at, items)
-                   JOIN {table} d USING ({key}) JOIN group_turns t USING (group_id)
-               WHERE d.state = 'pending' AND t.held_by IS NULL FOR UPDATE OF d, t SKIP LOCKED),
+                   JOIN {table} d USING ({key})
+               WHERE d.state = 'pending' FOR UPDATE OF d SKIP LOCKED),
            turns AS (
                UPDATE group_turns t SET held_by = mine.{key} FROM mine
-               WHERE t.group_id = mine.group_id AND t.held_by IS NULL)
-           UPDATE {table} d SET state = 'slotted', slot_at = mine.slot_at FROM mine
-           WHERE d.{key} = mine.{key} AND d.state = 'pending' RETURNING d.{key} AS row, d.slot_at""",  # noqa: S608 (ours)
+               WHERE t.group_id = mine.group_id AND t.held_by IS NULL
+               RETURNING t.held_by, greatest(mine.slot_at, turn_for(t.next_at, t.recent, mine.items)) AS slot_at)
+           UPDATE {table} d SET state = 'slotted', slot_at = turns.slot_at FROM turns
+           WHERE d.{key} = turns.held_by AND d.state = 'pending' RETURNING d.{key} AS row, d.slot_at""",  # noqa: S608 (ours)
         [candidate.delivery_id for candidate, _ in chosen],
         [at for _, at in chosen],
         [candidate.items for candidate, _ in chosen],
