@@ -118,3 +118,22 @@ async def test_an_album_that_lost_one_of_its_slots_to_a_reply_waits_and_keeps_no
         assert await tx.fetchval("SELECT count(*) FROM deliveries WHERE state = 'pending'") == 2
     assert holders == ["reply", None]
     assert published.jobs == []
+
+
+@pytest.mark.parametrize(("rows", "looks"), [("", 0), (SENDS, 1), (RECALL, 1)])
+async def test_slots_are_looked_at_where_something_waits(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch, *, rows: str, looks: int
+) -> None:
+    """An idle fleet's slots are thousands, and the pacer has twenty ticks a second."""
+    async with db.transaction() as tx:
+        await tx.execute(ROWS + rows)
+    looked, free = [], slots.free
+
+    async def look(tx: Any, horizon: timedelta) -> Any:
+        looked.append(horizon)
+        return await free(tx, horizon)
+
+    monkeypatch.setattr(slots, "free", look)
+    published: Any = Published()
+    await Pacer(db.pool, published, leader)._tick()
+    assert (len(looked), len(published.jobs)) == (looks, 2 * looks)

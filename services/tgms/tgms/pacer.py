@@ -18,7 +18,7 @@ from common.ids import JobId
 from common.jobs import ReviseMessage, SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Candidate, FreeSlot
-from common.store import deliveries, revision_items, slots
+from common.store import backlog, deliveries, revision_items, slots
 from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
@@ -67,7 +67,7 @@ class Pacer:
             if time.monotonic() - self._provided > 5:
                 await slots.provide(tx)
                 self._provided = time.monotonic()
-            free = await slots.free(tx, AHEAD)
+            free = await slots.free(tx, AHEAD) if await backlog.anything(tx) else []
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)

@@ -123,6 +123,10 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         {"revisions_open"},
     ),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "whether anything waits": (
+        backlog.anything,
+        {"broadcasts_open", "deliveries_pending", "revisions_open", "revision_items_pending"},
+    ),
     "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
     "what goes before it": (lambda tx: backlog.ahead(tx, {8: 9}, 5), {"revisions_open", "broadcasts_open"}),
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
