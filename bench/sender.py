@@ -119,10 +119,10 @@ async def _slotted(fleet: Broadcasters, bot_id: BotId) -> int:
             group_id=c.group_id,
             bot_id=bot_id,
             slot=1,
-            slot_at=at,
+            slot_at=times[c.delivery_id],
             broadcast_id=number,  # as the brain does: without it the sender asks the database for each job
         )
-        for c, at in zip(found, times, strict=True)
+        for c in found
     ]
     for first in range(0, len(jobs), 500):
         await asyncio.gather(

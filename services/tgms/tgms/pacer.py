@@ -18,7 +18,7 @@ from common.ids import JobId
 from common.jobs import ReviseMessage, SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Candidate, FreeSlot
-from common.store import deliveries, revision_items, slots
+from common.store import backlog, deliveries, revision_items, slots
 from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
@@ -67,7 +67,7 @@ class Pacer:
             if time.monotonic() - self._provided > 5:
                 await slots.provide(tx)
                 self._provided = time.monotonic()
-            free = await slots.free(tx, AHEAD)
+            free = await slots.free(tx, AHEAD) if await backlog.anything(tx) else []
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
@@ -81,39 +81,43 @@ class Pacer:
             self._turn += 1
             if not pairs:
                 return []
-            await slots.hold(tx, [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken])
-            sends = [pair for pair in pairs if not pair[1].revises]
-            revisions = [pair for pair in pairs if pair[1].revises]
-            return [*await _sends(tx, sends), *await _revisions(tx, revisions)]
+            held = await slots.hold(tx, _holders(pairs))
+            times = await _assign(tx, [pair for pair in pairs if held.issuperset(_names(pair))])
+            left = [pair for pair in pairs if pair[1].delivery_id not in times]
+            if left:  # settled by others meanwhile, or a reply has one of its slots
+                await slots.let_go(tx, _holders(left))
+            return [_job(taken, c, times[c.delivery_id]) for taken, c in pairs if c.delivery_id in times]
 
 
-async def _sends(tx: Tx, pairs: list[Pair]) -> list[SendFinalMessage]:
-    if not pairs:
-        return []
-    times = await deliveries.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
-    return [
-        SendFinalMessage(
-            delivery_id=c.delivery_id,
-            group_id=c.group_id,
-            bot_id=c.bot_id,
-            slot=taken[0].slot,
-            slot_at=at,
-            more_slots=[slot.slot for slot in taken[1:]],
-            items=c.items,
-            broadcast_id=c.broadcast_id,
-        )
-        for (taken, c), at in zip(pairs, times, strict=True)
-    ]
+async def _assign(tx: Tx, pairs: list[Pair]) -> dict[int, datetime]:
+    sends = [(c, _latest(taken)) for taken, c in pairs if not c.revises]
+    revisions = [(c, _latest(taken)) for taken, c in pairs if c.revises]
+    times = await deliveries.assign(tx, sends) if sends else {}
+    return times | (await revision_items.assign(tx, revisions) if revisions else {})
 
 
-async def _revisions(tx: Tx, pairs: list[Pair]) -> list[ReviseMessage]:
-    if not pairs:
-        return []
-    times = await revision_items.assign(tx, [(c, _latest(taken)) for taken, c in pairs])
-    return [
-        ReviseMessage(item_id=c.delivery_id, group_id=c.group_id, bot_id=c.bot_id, slot=taken[0].slot, slot_at=at)
-        for (taken, c), at in zip(pairs, times, strict=True)
-    ]
+def _job(taken: list[FreeSlot], c: Candidate, at: datetime) -> SendFinalMessage | ReviseMessage:
+    slot, group_id, bot_id = taken[0].slot, c.group_id, c.bot_id
+    if c.revises:
+        return ReviseMessage(item_id=c.delivery_id, group_id=group_id, bot_id=bot_id, slot=slot, slot_at=at)
+    return SendFinalMessage(
+        delivery_id=c.delivery_id,
+        group_id=group_id,
+        bot_id=bot_id,
+        slot=slot,
+        slot_at=at,
+        more_slots=[slot.slot for slot in taken[1:]],
+        items=c.items,
+        broadcast_id=c.broadcast_id,
+    )
+
+
+def _names(pair: Pair) -> list[tuple[int, int]]:
+    return [(slot.bot_id, slot.slot) for slot in pair[0]]
+
+
+def _holders(pairs: list[Pair]) -> list[tuple[FreeSlot, str]]:
+    return [(slot, str(c.delivery_id)) for taken, c in pairs for slot in taken]
 
 
 def _latest(taken: list[FreeSlot]) -> datetime:

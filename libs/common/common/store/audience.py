@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from common.store.broadcasts import Targets
+from common.store.groups import SENDABLE, WHY_NOT
 from common.store.pool import Tx
 
 
@@ -25,22 +26,13 @@ class Audience:
 
 async def of(tx: Tx, targets: Targets) -> Audience:
     """By the same rule as the plan's; an id that is unknown and one of another key's bot look the same."""
+    condition, values = targets.condition(after=0)
     rows = await tx.fetch(
-        """SELECT g.bot_id, b.per_second, count(*) AS n, CASE
-               WHEN NOT g.final_message_allowed THEN 'final_message_not_allowed'
-               WHEN g.out_reason IS NOT NULL THEN 'out_of_sending'
-               WHEN g.phase NOT IN ('discovered', 'growth', 'monitoring') THEN g.phase END AS reason
+        f"""SELECT g.bot_id, b.per_second, count(*) AS n, {WHY_NOT} AS reason
            FROM groups g JOIN bots b USING (bot_id)
-           WHERE ($1 OR g.group_id = ANY($2::bigint[]) OR g.tags && $3::text[])
-               AND NOT (g.group_id = ANY($4::bigint[]) OR g.tags && $5::text[])
-               AND ($6::bigint[] IS NULL OR g.bot_id = ANY($6::bigint[]))
-           GROUP BY g.bot_id, b.per_second, reason""",
-        targets.all_groups,
-        targets.group_ids,
-        targets.tags,
-        targets.exclude_ids,
-        targets.exclude_tags,
-        targets.bot_ids,
+           WHERE {condition}
+           GROUP BY g.bot_id, b.per_second, reason""",  # noqa: S608 (our own words)
+        *values,
     )
     skipped = Counter[str]()
     for row in rows:
@@ -58,21 +50,13 @@ async def of(tx: Tx, targets: Targets) -> Audience:
 
 async def without_value(tx: Tx, targets: Targets, names: list[str]) -> dict[str, int]:
     """How many of the groups that are sent to lack each of these variables; those that nobody lacks are left out."""
+    condition, values = targets.condition(after=1)
     rows = await tx.fetch(
-        """SELECT v.name, count(*) AS n FROM groups g JOIN unnest($7::text[]) AS v(name) ON NOT g.variables ? v.name
-           WHERE ($1 OR g.group_id = ANY($2::bigint[]) OR g.tags && $3::text[])
-               AND NOT (g.group_id = ANY($4::bigint[]) OR g.tags && $5::text[])
-               AND ($6::bigint[] IS NULL OR g.bot_id = ANY($6::bigint[]))
-               AND g.final_message_allowed AND g.out_reason IS NULL
-               AND g.phase IN ('discovered', 'growth', 'monitoring')
-           GROUP BY v.name ORDER BY v.name""",
-        targets.all_groups,
-        targets.group_ids,
-        targets.tags,
-        targets.exclude_ids,
-        targets.exclude_tags,
-        targets.bot_ids,
+        f"""SELECT v.name, count(*) AS n FROM groups g JOIN unnest($1::text[]) AS v(name) ON NOT g.variables ? v.name
+           WHERE {condition} AND {SENDABLE}
+           GROUP BY v.name ORDER BY v.name""",  # noqa: S608 (our own words)
         names,
+        *values,
     )
     return {row["name"]: row["n"] for row in rows}
 

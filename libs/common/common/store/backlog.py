@@ -18,6 +18,19 @@ class Waiting:
     rates: dict[int, int] = field(default_factory=dict)
 
 
+async def anything(tx: Tx) -> bool:
+    """Whether any send, deletion or edit waits at all, for whatever."""
+    found: bool = await tx.fetchval(
+        """SELECT EXISTS (
+                   SELECT FROM broadcasts b JOIN deliveries d USING (broadcast_id)
+                   WHERE b.state = 'running' AND d.state = 'pending')
+               OR EXISTS (
+                   SELECT FROM revisions r JOIN revision_items i USING (revision_id)
+                   WHERE r.finished_at IS NULL AND r.state = 'running' AND i.state = 'pending')"""
+    )
+    return found
+
+
 async def ahead(
     tx: Tx, waiting: Mapping[int, int], priority: int, *, broadcast_id: int = 0, revision_id: int = 0
 ) -> dict[int, int]:

@@ -14,6 +14,7 @@ from common.records import Begun, Candidate
 from common.store import events, slots
 from common.store.broadcasts import Targets
 from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
+from common.store.groups import SENDABLE
 from common.store.pool import Tx
 
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
@@ -49,16 +50,13 @@ class Outcome:
 
 async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> int:
     """The next chunk of a broadcast's deliveries; 0 when all are there. One statement, whatever the number."""
+    condition, values = targets.condition(after=2)
     made: int = await tx.fetchval(
-        """WITH chunk AS (
+        f"""WITH chunk AS (
                SELECT g.group_id, g.bot_id FROM groups g
                WHERE g.group_id > (SELECT planned_to FROM broadcasts WHERE broadcast_id = $1)
-                   AND ($2 OR g.group_id = ANY($3::bigint[]) OR g.tags && $4::text[])
-                   AND NOT (g.group_id = ANY($5::bigint[]) OR g.tags && $6::text[])
-                   AND ($7::bigint[] IS NULL OR g.bot_id = ANY($7::bigint[]))
-                   AND g.final_message_allowed AND g.out_reason IS NULL
-                   AND g.phase IN ('discovered', 'growth', 'monitoring')
-               ORDER BY g.group_id LIMIT $8),
+                   AND {condition} AND {SENDABLE}
+               ORDER BY g.group_id LIMIT $2),
            made AS (
                INSERT INTO deliveries (broadcast_id, group_id, bot_id)
                SELECT $1, group_id, bot_id FROM chunk ON CONFLICT DO NOTHING),
@@ -67,15 +65,10 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
                UPDATE broadcasts SET planned_to = c.last, total = total + c.n
                FROM (SELECT max(group_id) AS last, count(*) AS n FROM chunk) c
                WHERE broadcast_id = $1 AND c.n > 0)
-           SELECT count(*) FROM chunk""",
+           SELECT count(*) FROM chunk""",  # noqa: S608 (our own words)
         broadcast_id,
-        targets.all_groups,
-        targets.group_ids,
-        targets.tags,
-        targets.exclude_ids,
-        targets.exclude_tags,
-        targets.bot_ids,
         limit,
+        *values,
     )
     return made
 
@@ -83,23 +76,25 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
 async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
     """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`.
 
-    A message that has begun is said to its end, whatever window closes meanwhile.
+    A message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
     """
     rows = await tx.fetch(
-        """SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
+        f"""SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
                least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
            FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
            CROSS JOIN broadcasts b
            CROSS JOIN LATERAL (
                SELECT d.delivery_id, d.group_id,
-                   CASE WHEN d.parts_done > 0 THEN clock_timestamp()
-                        ELSE next_in_window(clock_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
+                   CASE WHEN d.parts_done > 0 THEN statement_timestamp()
+                        ELSE next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
                FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
-                   AND d.not_before <= clock_timestamp()
+                   AND d.not_before <= statement_timestamp()
+                   AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                    AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
+                   AND {SENDABLE}
                ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
-           WHERE b.state = 'running'""",
+           WHERE b.state = 'running'""",  # noqa: S608 (our own words)
         list(wanted),
         list(wanted.values()),
         horizon,
@@ -118,35 +113,29 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
     )
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
-    """Gives each its slot's time, or its group's turn where that is later; the times."""
-    ids = [candidate.delivery_id for candidate, _ in chosen]
-    times = await slots.take_turns(tx, chosen)
-    await tx.execute(
-        """UPDATE deliveries d SET state = 'slotted', slot_at = c.slot_at
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, slot_at)
-           WHERE d.delivery_id = c.delivery_id""",
-        ids,
-        times,
-    )
-    return times
+async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
+    """The time that each was given, by delivery; those that are not `pending` any more are left out."""
+    return await slots.assign(tx, "deliveries", chosen)
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
-    """The intents: only deliveries that still have this very slot; what was paused, cancelled or moved is left out."""
+    """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved, is too late or
+    may not be sent to its group any more is left out.
+    """
     rows = await tx.fetch(
-        """UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
+        f"""UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
                edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
-               AND g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
+               AND g.group_id = d.group_id AND {SENDABLE} AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
+               AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
            RETURNING d.delivery_id, d.broadcast_id, d.group_id, d.bot_id, g.chat_id, d.attempts, b.on_unknown,
                d.unsent, coalesce(d.reason = ANY($4::text[]), false) AS doubted,
                coalesce(d.filled ->> 'title', g.title) AS title,
                coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts, d.parts_done,
-               d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",
+               d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",  # noqa: S608 (our own words)
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,

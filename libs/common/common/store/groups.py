@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from common.ids import BotId, ChatId
 from common.store.events import TELL
 from common.store.pool import Tx
 
 OUT_AFTER = 3  # failures in a row take a group out of sending
+# Whether messages may go to a row `g` of groups, and why not. Asked when a broadcast is planned, when a slot is handed
+# out and when the intent is written: what is allowed may change while a message waits.
+SENDABLE: Final = (
+    "g.final_message_allowed AND g.out_reason IS NULL AND g.phase IN ('discovered', 'growth', 'monitoring')"
+)
+WHY_NOT: Final = """CASE WHEN NOT g.final_message_allowed THEN 'final_message_not_allowed'
+               WHEN g.out_reason IS NOT NULL THEN 'out_of_sending'
+               WHEN g.phase NOT IN ('discovered', 'growth', 'monitoring') THEN g.phase END"""
 
 
 @dataclass(frozen=True, slots=True)

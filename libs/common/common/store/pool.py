@@ -35,6 +35,7 @@ _SERVER_TROUBLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # a process that was frozen in a transaction
     asyncpg.TransactionRollbackError,  # a deadlock's victim: nothing of it is there, and once more it may go well
     asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed, a database that is being moved
     asyncpg.InvalidCatalogNameError,

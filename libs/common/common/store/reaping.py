@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
+from common.store.groups import SENDABLE, WHY_NOT
 from common.store.pool import Tx
 
 _CHUNK = 5000  # rows a statement
@@ -125,6 +126,30 @@ async def expire(tx: Tx) -> int:
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
                        AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED))
+               AND d.state = 'pending' RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
+        _CHUNK,
+        list(IN_DOUBT),
+    )
+
+
+async def bar(tx: Tx) -> int:
+    """Rows of groups that nothing may be sent to any more, a chunk of them: `failed`, as a lost group's, so that a
+    retry takes them once the group is let in.
+    """
+    return await _count(
+        tx,
+        f"""WITH settled AS (
+               UPDATE deliveries d SET settled_at = now(),
+                   state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'failed' END,
+                   reason = CASE WHEN d.reason = ANY($2::text[]) THEN d.reason ELSE {WHY_NOT} END
+               FROM groups g
+               WHERE g.group_id = d.group_id AND NOT ({SENDABLE}) AND d.delivery_id = ANY (ARRAY(
+                   SELECT o.delivery_id FROM broadcasts b JOIN deliveries o USING (broadcast_id)
+                       JOIN groups g USING (group_id)
+                   WHERE b.state IN ('running', 'paused') AND o.state = 'pending' AND NOT ({SENDABLE}) LIMIT $1
+                   FOR UPDATE OF o SKIP LOCKED))
                AND d.state = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)

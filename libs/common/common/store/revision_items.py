@@ -56,7 +56,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
            CROSS JOIN LATERAL (
                SELECT i.item_id, i.group_id FROM revision_items i JOIN group_turns t USING (group_id)
                WHERE i.revision_id = r.revision_id AND i.bot_id = w.bot_id AND i.state = 'pending'
-                   AND i.not_before <= clock_timestamp()
+                   AND i.not_before <= statement_timestamp()
                    AND t.held_by IS NULL AND t.next_at <= clock_timestamp() + $3::interval
                ORDER BY i.not_before, i.item_id LIMIT w.n) c
            WHERE r.finished_at IS NULL AND r.state = 'running'""",
@@ -67,16 +67,9 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     return [Candidate(**dict(row)) for row in rows]
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
+async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
     """As for deliveries."""
-    times = await slots.take_turns(tx, chosen)
-    await tx.execute(
-        """UPDATE revision_items i SET state = 'slotted', slot_at = c.slot_at
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (item_id, slot_at) WHERE i.item_id = c.item_id""",
-        [candidate.delivery_id for candidate, _ in chosen],
-        times,
-    )
-    return times
+    return await slots.assign(tx, "revision_items", chosen)
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[BegunItem]:

@@ -171,18 +171,28 @@ async def stop(tx: Tx, revision_id: int, reason: str) -> None:
     )
 
 
-async def finish(tx: Tx) -> list[int]:
-    """Those of which nothing is open any more; what was superseded or stopped stays that."""
-    rows = await tx.fetch(
-        """UPDATE revisions r SET finished_at = now(),
-               state = CASE WHEN r.state = 'running' THEN 'done' ELSE r.state END
-           WHERE r.finished_at IS NULL AND (r.planned OR r.state <> 'running')
+_OVER = """r.finished_at IS NULL AND (r.planned OR r.state <> 'running')
                AND NOT EXISTS (
                    SELECT 1 FROM revision_items i WHERE i.revision_id = r.revision_id AND i.state = 'pending')
                AND NOT EXISTS (
                    SELECT 1 FROM revision_items i
-                   WHERE i.revision_id = r.revision_id AND i.state IN ('slotted', 'sending'))
-           RETURNING r.revision_id"""
+                   WHERE i.revision_id = r.revision_id AND i.state IN ('slotted', 'sending'))"""
+
+
+async def finish(tx: Tx) -> list[int]:
+    """Those of which nothing is open any more; what was superseded or stopped stays that. Locked first and looked at
+    again, as broadcasts are.
+    """
+    rows = await tx.fetch(
+        f"SELECT r.revision_id FROM revisions r WHERE {_OVER} FOR NO KEY UPDATE SKIP LOCKED"  # noqa: S608 (our own words)
+    )
+    if not rows:
+        return []
+    rows = await tx.fetch(
+        f"""UPDATE revisions r SET finished_at = now(),
+               state = CASE WHEN r.state = 'running' THEN 'done' ELSE r.state END
+           WHERE r.revision_id = ANY($1::bigint[]) AND {_OVER} RETURNING r.revision_id""",  # noqa: S608 (our own words)
+        [row["revision_id"] for row in rows],
     )
     return [row["revision_id"] for row in rows]
 

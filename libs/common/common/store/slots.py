@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
 from common.ids import BotId
 from common.records import Candidate, FreeSlot, Turn
 from common.store.pool import Tx
+
+Ledger: TypeAlias = Literal["deliveries", "revision_items"]
+_KEYS: Final[dict[Ledger, str]] = {"deliveries": "delivery_id", "revision_items": "item_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +42,46 @@ async def provide(tx: Tx) -> None:
 
 
 async def free(tx: Tx, horizon: timedelta) -> list[FreeSlot]:
-    """Those that become free within `horizon`, of bots that are not flooded and have work, the earliest first."""
+    """Those that become free within `horizon`, of bots that may send, the earliest first; none is locked."""
     rows = await tx.fetch(
         """SELECT s.bot_id, s.slot, greatest(s.free_at, clock_timestamp()) AS free_at
            FROM bot_slots s JOIN bots b USING (bot_id)
            WHERE s.held_by IS NULL AND s.free_at <= clock_timestamp() + $1::interval
                AND s.slot <= rate_for(b.per_second, b.learned, b.learned_at, now())
                AND b.state = 'active' AND b.enabled AND coalesce(b.flood_until, to_timestamp(0)) <= clock_timestamp()
-           ORDER BY s.free_at FOR UPDATE OF s SKIP LOCKED""",
+           ORDER BY s.free_at""",
         horizon,
     )
     return [FreeSlot(BotId(row["bot_id"]), row["slot"], row["free_at"]) for row in rows]
 
 
-async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
-    """Assigned until their answers."""
+async def hold(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> set[tuple[int, int]]:
+    """Assigned until their answers: bot and slot of those that are still as free as they were found.
+
+    A reply may have taken one meanwhile, or is just taking it: that one is passed over.
+    """
+    rows = await tx.fetch(
+        """UPDATE bot_slots s SET held_by = f.holder, held_at = clock_timestamp() FROM (
+               SELECT b.bot_id, b.slot, t.holder
+               FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[])
+                       AS t (bot_id, slot, holder, free_at)
+                   JOIN bot_slots b USING (bot_id, slot)
+               WHERE b.held_by IS NULL AND b.free_at <= t.free_at FOR UPDATE OF b SKIP LOCKED) f
+           WHERE s.bot_id = f.bot_id AND s.slot = f.slot AND s.held_by IS NULL RETURNING s.bot_id, s.slot""",
+        [slot.bot_id for slot, _ in taken],
+        [slot.slot for slot, _ in taken],
+        [holder for _, holder in taken],
+        [slot.free_at for slot, _ in taken],
+    )
+    return {(row["bot_id"], row["slot"]) for row in rows}
+
+
+async def let_go(tx: Tx, taken: Sequence[tuple[FreeSlot, str]]) -> None:
+    """Held, and nothing was assigned to it: as free as it was."""
     await tx.execute(
-        """UPDATE bot_slots s SET held_by = t.holder, held_at = clock_timestamp()
+        """UPDATE bot_slots s SET held_by = NULL
            FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS t (bot_id, slot, holder)
-           WHERE s.bot_id = t.bot_id AND s.slot = t.slot""",
+           WHERE s.bot_id = t.bot_id AND s.slot = t.slot AND s.held_by = t.holder""",
         [slot.bot_id for slot, _ in taken],
         [slot.slot for slot, _ in taken],
         [holder for _, holder in taken],
@@ -95,18 +120,30 @@ async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
     )
 
 
-async def take_turns(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> list[datetime]:
-    """Each group is its candidate's until the answer; the slots' times, or the groups' turns where those are later."""
+async def assign(tx: Tx, table: Ledger, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
+    """Each row is `slotted` and has its group's turn until the answer; by row the slot's time, or the turn's where that
+    is later.
+
+    Left out is what is not `pending` any more, for others settle rows beside the pacer, and what somebody has locked.
+    """
+    key = _KEYS[table]
     rows = await tx.fetch(
-        """UPDATE group_turns t SET held_by = c.holder
-           FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS c (group_id, holder, items)
-           WHERE t.group_id = c.group_id RETURNING t.held_by, turn_for(t.next_at, t.recent, c.items) AS next_at""",
-        [candidate.group_id for candidate, _ in chosen],
+        f"""WITH mine AS (
+               SELECT d.{key}, d.group_id, c.slot_at, c.items
+               FROM unnest($1::bigint[], $2::timestamptz[], $3::int[]) AS c ({key}, slot_at, items)
+                   JOIN {table} d USING ({key})
+               WHERE d.state = 'pending' FOR UPDATE OF d SKIP LOCKED),
+           turns AS (
+               UPDATE group_turns t SET held_by = mine.{key} FROM mine
+               WHERE t.group_id = mine.group_id AND t.held_by IS NULL
+               RETURNING t.held_by, greatest(mine.slot_at, turn_for(t.next_at, t.recent, mine.items)) AS slot_at)
+           UPDATE {table} d SET state = 'slotted', slot_at = turns.slot_at FROM turns
+           WHERE d.{key} = turns.held_by AND d.state = 'pending' RETURNING d.{key} AS row, d.slot_at""",  # noqa: S608 (ours)
         [candidate.delivery_id for candidate, _ in chosen],
+        [at for _, at in chosen],
         [candidate.items for candidate, _ in chosen],
     )
-    turn = {row["held_by"]: row["next_at"] for row in rows}
-    return [max(at, turn.get(candidate.delivery_id, at)) for candidate, at in chosen]
+    return {row["row"]: row["slot_at"] for row in rows}
 
 
 async def release(tx: Tx, used: Sequence[Used]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from common.store.broadcasts import State
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
+from common.store.groups import SENDABLE
 from common.store.pool import Tx
 
 _SURELY_ONE = 2048  # letters of two UTF-16 units each fit into one message
@@ -42,20 +43,19 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
     another bot since: not one that the broadcast's key was not for.
     """
     count: int = await tx.fetchval(
-        """WITH again AS (
+        f"""WITH again AS (
                UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = g.bot_id
                FROM groups g, broadcasts b
                WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id AND b.broadcast_id = $1
                    AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
-                   AND ($3::bigint[] IS NULL OR d.delivery_id = ANY($3::bigint[]))
-                   AND g.final_message_allowed AND g.out_reason IS NULL
-                   AND g.phase IN ('discovered', 'growth', 'monitoring')
+                   AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[])))
+                   AND {SENDABLE}
                RETURNING 1),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM again))
-           SELECT count(*) FROM again""",
+           SELECT count(*) FROM again""",  # noqa: S608 (our own words)
         broadcast_id,
         state,
         None if only is None else list(only),
@@ -82,7 +82,7 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
                    AND NOT EXISTS (SELECT 1 FROM revisions r WHERE r.broadcast_id = $1 AND r.kind = 'recall') AS more
                FROM deliveries d JOIN broadcasts b USING (broadcast_id)
                WHERE d.broadcast_id = $1 AND d.state = 'unknown'
-                   AND ($2::bigint[] IS NULL OR d.delivery_id = ANY($2::bigint[]))),
+                   AND ($2::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($2::bigint[])))),
            settled AS (
                UPDATE deliveries d SET parts_done = d.parts_done + 1,
                    state = CASE WHEN seen.more THEN 'pending' ELSE 'sent' END,

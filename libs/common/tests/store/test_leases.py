@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import pytest
-from common.errors import LeaseLost
+from common.errors import LeaseLost, StoreUnavailable
 from common.ids import Epoch
 from common.store import leases
 from common.store.pool import Pool
+from common.testing.pgbouncer import pgbouncer
 from common.testing.polling import eventually
 from common.testing.postgres import Database, make_pool
 from hypothesis import settings
@@ -112,6 +114,39 @@ async def test_a_takeover_waits_for_the_transaction_that_passed_the_fence(db: Da
         await eventually(lambda: somebody_waits(db), within=5)
         assert not taking.done()
     assert await taking == 2
+
+
+async def test_a_leader_that_is_frozen_in_its_transaction_keeps_nobody_out(db: Database) -> None:
+    """A stopped process or a cut network: its lock would last until TCP gives up."""
+    await acquire(db.pool, "a", SHORT * 10)
+    with pytest.raises(StoreUnavailable):
+        await _freeze(db.pool, db)
+
+
+async def test_nor_behind_a_pooler_whose_connections_are_as_before(db: Database) -> None:
+    async with pgbouncer(db.url) as url:
+        pool = make_pool(url)
+        await acquire(pool, "a", SHORT * 10)
+        with pytest.raises(StoreUnavailable):
+            await _freeze(pool, db)
+        await fence(pool, Epoch(2))
+        async with pool.transaction("test") as tx:
+            assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
+        await pool.close()
+
+
+async def _freeze(pool: Pool, db: Database) -> None:
+    async with pool.transaction("old leader") as tx:
+        await leases.fence(tx, "tgms", Epoch(1))
+        assert await eventually(lambda: patiently(db, "b"), within=15) == 2
+        await tx.execute("INSERT INTO users (user_id, first_name) VALUES (1, 'written by epoch 1')")
+
+
+async def patiently(db: Database, holder: str) -> Epoch | None:
+    """As a leader that can't reach PostgreSQL: it tries again."""
+    with contextlib.suppress(StoreUnavailable):
+        return await acquire(db.pool, holder)
+    return None
 
 
 async def expired(db: Database) -> bool:

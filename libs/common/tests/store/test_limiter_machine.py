@@ -90,10 +90,7 @@ class Arriving(RuleBasedStateMachine):
             pairs = list(zip(free, unique, strict=False))
             await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
             times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
-            return [
-                Job(c.delivery_id, c.group_id, c.bot_id, slot.slot, at)
-                for (slot, c), at in zip(pairs, times, strict=True)
-            ]
+            return [Job(c.delivery_id, c.group_id, c.bot_id, slot.slot, times[c.delivery_id]) for slot, c in pairs]
 
         self.queue += self.do(work)
 

@@ -61,6 +61,16 @@ def trail(**wanted: Any) -> Callable[[Any], Awaitable[Any]]:
     return lambda tx: audit.page(tx, within=None, after=9000, limit=51, wanted=Filter(**wanted))
 
 
+def ending(one: str, finish: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """There is one that is over: else the second statement is not executed."""
+
+    async def work(tx: Any) -> None:
+        await tx.tx.execute(one)
+        assert await finish(tx)
+
+    return work
+
+
 # What EXPLAIN must name; an INSERT that does nothing on any conflict uses its indexes without naming one.
 QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a bot": (lambda tx: bots.get(tx, BOT), {"bots_pkey"}),
@@ -105,8 +115,18 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "revisions of a broadcast": (lambda tx: revisions.of(tx, 7), {"revisions_broadcast"}),
     "revisions to plan": (revisions.unplanned, {"revisions_open"}),
     "a revision planned": (lambda tx: revisions.plan(tx, 7, limit=99), {"revisions_pkey"}),
-    "revisions that are over": (revisions.finish, {"revisions_open"}),
+    "revisions that are over": (
+        ending(
+            "INSERT INTO revisions (broadcast_id, kind, priority, planned) VALUES (7, 'edit', 5, true)",
+            revisions.finish,
+        ),
+        {"revisions_open"},
+    ),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
+    "whether anything waits": (
+        backlog.anything,
+        {"broadcasts_open", "deliveries_pending", "revisions_open", "revision_items_pending"},
+    ),
     "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
     "what goes before it": (lambda tx: backlog.ahead(tx, {8: 9}, 5), {"revisions_open", "broadcasts_open"}),
     "schedules due": (lambda tx: schedules.due(tx, 9), {"schedules_due"}),
@@ -117,13 +137,22 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         {"webhooks_wanting"},
     ),
     "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
+    "sends to hand out": (
+        lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND),
+        {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
+    ),
+    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
+    "sends to groups that are barred": (reaping.bar, {"deliveries_pending", "groups_pkey", "webhooks_wanting"}),
     "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
     "groups without a value": (
         lambda tx: audience.without_value(tx, Targets(group_ids=[7], tags=["x"]), ["city"]),
         {"groups_pkey", "groups_tags"},
     ),
     "tags that no group has": (lambda tx: audience.unknown_tags(tx, Targets(tags=["x", "y"])), {"groups_tags"}),
-    "broadcasts that are over": (broadcasts.finish, {"broadcasts_open", "webhooks_wanting"}),
+    "broadcasts that are over": (
+        ending("INSERT INTO broadcasts (state, content) VALUES ('running', '{}')", broadcasts.finish),
+        {"broadcasts_open", "webhooks_wanting"},
+    ),
     "groups noted": (lambda tx: groups.note(tx, [Note(7, failed=True)]), {"groups_pkey", "webhooks_wanting"}),
     "requests to webhooks": (
         lambda tx: webhook_messages.claim(tx, {7: 1}, turns=4, hold=DAY),

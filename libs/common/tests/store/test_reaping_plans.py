@@ -22,6 +22,7 @@ INSERT INTO deliveries (broadcast_id, group_id, bot_id, state)
 STATEMENTS: dict[str, Callable[[Any], Awaitable[int]]] = {
     "expire": reaping.expire,
     "close_cancelled": reaping.close_cancelled,
+    "bar": reaping.bar,
     "unslot": lambda tx: reaping.unslot(tx, LATE),
     "orphans": lambda tx: reaping.orphans(tx, LATE),
     "items expire": revision_items.expire,
