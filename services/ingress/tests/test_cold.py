@@ -99,6 +99,7 @@ def wait_alive(url: str) -> None:
 
 def test_an_idle_process_ends_within_half_a_second() -> None:
     with serving() as (process, _):
+        time.sleep(0.2)  # until it knows that the connection which asked whether it serves is closed
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(5)

@@ -28,7 +28,8 @@ WITHOUT_SLOW: Final = ("-m", "not slow")
 BETWEEN: Final = ("services/ingress", "tests/e2e")
 BEYOND: Final = ("--ignore=services/ingress",)  # where a version between has run it
 # Tests of one file stay together, for some share servers of their own; the longest files come first (conftest.py).
-SHARED: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Three at once on two cores: the longest wait for Telegram's limits, and compute little.
+SHARED: Final = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 # The tests' own connections go to the loopback only.
 LOOPBACK_ONLY: Final = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
