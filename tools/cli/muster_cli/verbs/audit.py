@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from muster_cli import figures, kinds, options
-from muster_cli.errors import OK, usage
+from muster_cli.errors import usage
+from muster_cli.listing import listed
 from muster_cli.options import Context
 
 
@@ -30,21 +31,17 @@ def add(verbs: options.Verbs) -> None:
 
 
 def _run(context: Context) -> int:
-    screen, limit, wanted = context.screen, context.options.limit or None, _filter(context)
-    found = context.client.pages("/api/audit", wanted, limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        if any(wanted.values()):
-            screen.note("No change fits; muster audit shows all of them.")
-            return OK
-        screen.note("Nothing has been changed yet, or nothing that this key may see.")
-        screen.note("next: muster keys list shows what each key may see")
-        return OK
-    screen.table(("ID#", "AT", "BY", "ACTION", "OBJECT", "CHANGE", "FROM", "TRACE"), (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    wanted = _filter(context)
+    empty = (
+        ["No change fits; muster audit shows all of them."]
+        if any(wanted.values())
+        else [
+            "Nothing has been changed yet, or nothing that this key may see.",
+            "next: muster keys list shows what each key may see",
+        ]
+    )
+    columns = ("ID#", "AT", "BY", "ACTION", "OBJECT", "CHANGE", "FROM", "TRACE")
+    return listed(context, "/api/audit", columns, _row, empty=empty, wanted=wanted)
 
 
 def _filter(context: Context) -> dict[str, str | None]:

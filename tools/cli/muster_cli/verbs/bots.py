@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK
+from muster_cli.listing import listed
 from muster_cli.options import Context
 
 _PATH: Final = "/api/bots"
@@ -20,19 +21,12 @@ def add(verbs: options.Verbs) -> None:
 
 
 def _list(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages(_PATH, limit=limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note("There are no bots that this key may see.")
-        screen.note("next, on the server: python -m common bot add --webhook-url URL (the token by standard input)")
-        return OK
+    empty = (
+        "There are no bots that this key may see.",
+        "next, on the server: python -m common bot add --webhook-url URL (the token by standard input)",
+    )
     columns = ("ID#", "USERNAME", "NAME", "STATE", "GROUPS#", "PER SECOND#", "FLOODED UNTIL")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

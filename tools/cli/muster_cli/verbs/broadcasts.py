@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options, watching
 from muster_cli.errors import OK, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
 from muster_cli.progress import Progress
 from muster_cli.verbs import revising
@@ -75,20 +76,14 @@ def _add_deliveries(here: options.Verbs) -> None:
 
 
 def _list(context: Context) -> int:
-    given, screen = context.options, context.screen
-    limit = given.limit or None
-    found = context.client.pages(_PATH, {"state": given.state}, limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note(f"No broadcast is {given.state}." if given.state else "There are no broadcasts yet.")
-        screen.note("next: muster broadcasts list" if given.state else "next: muster send --tag T 'text' --dry-run")
-        return OK
+    state = context.options.state
+    empty = (
+        (f"No broadcast is {state}.", "next: muster broadcasts list")
+        if state
+        else ("There are no broadcasts yet.", "next: muster send --tag T 'text' --dry-run")
+    )
     columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty, wanted={"state": state})
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
@@ -176,21 +171,15 @@ def _resolve(context: Context) -> int:
 
 
 def _deliveries(context: Context) -> int:
-    given, screen = context.options, context.screen
+    given = context.options
     revision = "" if given.revision is None else f"/revisions/{given.revision}"
-    path, limit = f"{_PATH}/{given.broadcast_id}{revision}/deliveries", given.limit or None
-    found = context.client.pages(path, {"state": given.state}, limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note(f"No delivery is {given.state}." if given.state else "It has no deliveries yet: it is not planned.")
-        screen.note(f"next: muster broadcasts show {given.broadcast_id}")
-        return OK
+    empty = (
+        f"No delivery is {given.state}." if given.state else "It has no deliveries yet: it is not planned.",
+        f"next: muster broadcasts show {given.broadcast_id}",
+    )
     columns = ("ID#", "GROUP#", "TITLE", "BOT#", "STATE", "ATTEMPTS#", "ERROR", "SETTLED", "LINK")
-    screen.table(columns, (_delivery(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    path = f"{_PATH}/{given.broadcast_id}{revision}/deliveries"
+    return listed(context, path, columns, _delivery, empty=empty, wanted={"state": given.state})
 
 
 def _delivery(row: dict[str, Any]) -> tuple[object, ...]:

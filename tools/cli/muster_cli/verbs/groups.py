@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK, Failure, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context
 
 _PATH: Final = "/api/groups"
@@ -84,22 +85,16 @@ def _add_settings(parser: ArgumentParser) -> None:
 
 
 def _list(context: Context) -> int:
-    given, screen = context.options, context.screen
+    given = context.options
     wanted = {"bot_id": given.bot, "tag": given.tag, "phase": given.phase, "sendable": given.sendable}
-    limit = given.limit or None
-    found = context.client.pages(_PATH, wanted, limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        narrowed = any(value is not None for value in wanted.values())
-        screen.note("No group is like that." if narrowed else "There are no groups yet.")
-        screen.note("next: muster groups list" if narrowed else "next: muster groups add --bot ID --chat CHAT")
-        return OK
+    narrowed = any(value is not None for value in wanted.values())
+    empty = (
+        ("No group is like that.", "next: muster groups list")
+        if narrowed
+        else ("There are no groups yet.", "next: muster groups add --bot ID --chat CHAT")
+    )
     columns = ("ID#", "TITLE", "BOT#", "TAGS", "PHASE", "HEALTH", "WINDOW", "SENT TO")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty, wanted=wanted)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK, Failure, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context
 
 _PATH: Final = "/api/keys"
@@ -52,19 +53,9 @@ def _add_making(here: options.Verbs) -> None:
 
 
 def _list(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages(_PATH, limit=limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note("There are no keys that this one may see.")
-        screen.note("next: muster keys new NAME --scope SCOPE")
-        return OK
+    empty = "There are no keys that this one may see.", "next: muster keys new NAME --scope SCOPE"
     columns = ("ID", "NAME", "SCOPES", "BOTS", "STATE", "LAST USED", "CREATED")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

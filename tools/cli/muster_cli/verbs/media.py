@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context
 
 _PATH: Final = "/api/media"
@@ -36,19 +37,9 @@ def add(verbs: options.Verbs) -> None:
 
 
 def _list(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages(_PATH, limit=limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note("No file is kept, or none that this key may see.")
-        screen.note("next: muster media upload PATH")
-        return OK
+    empty = "No file is kept, or none that this key may see.", "next: muster media upload PATH"
     columns = ("MEDIA", "NAME", "TYPE", "BYTES#", "AS", "UPLOADED", "KEPT UNTIL")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

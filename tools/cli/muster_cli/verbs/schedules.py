@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
 
 _PATH: Final = "/api/schedules"
@@ -32,19 +33,9 @@ def _one(here: options.Verbs, name: str, what: str, run: Verb, *examples: str) -
 
 
 def _list(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages(_PATH, limit=limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note("There are no schedules that this key may see.")
-        screen.note("next: POST /api/schedules makes one")
-        return OK
+    empty = "There are no schedules that this key may see.", "next: POST /api/schedules makes one"
     columns = ("ID#", "NAME", "CRON", "TIMEZONE", "STATE", "NEXT", "BY")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    return listed(context, _PATH, columns, _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import OK, Failure, usage
+from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
 
 _PATH: Final = "/api/webhooks"
@@ -86,19 +87,11 @@ def _add_replaying(here: options.Verbs) -> None:
 
 
 def _list(context: Context) -> int:
-    screen, limit = context.screen, context.options.limit or None
-    found = context.client.pages(_PATH, limit=limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note("There are no webhooks that this key may see.")
-        screen.note("next: muster webhooks new URL --kind broadcast.finished")
-        return OK
-    columns = ("ID#", "URL", "KINDS", "BOTS", "STATE", "BY")
-    screen.table(columns, (_row(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    empty = (
+        "There are no webhooks that this key may see.",
+        "next: muster webhooks new URL --kind broadcast.finished",
+    )
+    return listed(context, _PATH, ("ID#", "URL", "KINDS", "BOTS", "STATE", "BY"), _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
@@ -232,20 +225,14 @@ def _replay(context: Context) -> int:
 
 
 def _deliveries(context: Context) -> int:
-    given, screen = context.options, context.screen
-    limit = given.limit or None
-    found = context.client.pages(f"{_path(context)}/deliveries", {"state": given.state}, limit)
-    if screen.as_json:
-        return screen.lines(found)
-    rows = list(found)
-    if not rows:
-        screen.note(f"No request is {given.state}." if given.state else "It was told nothing in the last 7 days.")
-        screen.note(f"next: muster webhooks test {given.webhook_id}")
-        return OK
+    given = context.options
+    empty = (
+        f"No request is {given.state}." if given.state else "It was told nothing in the last 7 days.",
+        f"next: muster webhooks test {given.webhook_id}",
+    )
     columns = ("ID#", "KIND", "EVENTS", "STATE", "ATTEMPTS#", "STATUS#", "REASON", "MADE", "NEXT", "SETTLED")
-    screen.table(columns, (_delivery(row) for row in rows))
-    screen.more(len(rows), limit)
-    return OK
+    wanted = {"state": given.state}
+    return listed(context, f"{_path(context)}/deliveries", columns, _delivery, empty=empty, wanted=wanted)
 
 
 def _delivery(row: dict[str, Any]) -> tuple[object, ...]:
