@@ -60,7 +60,7 @@ async def test_three_refused_chats_stop_the_bot_and_nobody_else(fleet: Fleet, br
 
 async def test_two_refused_chats_wait_alone(fleet: Fleet, brain: Direct) -> None:
     bot, _ = await two_bots(fleet)
-    ids = await fleet.grow(60, bot)
+    ids = await fleet.grow(80, bot)  # thirty at once with the refused ones anywhere among them, fifty after them
     refused = [fleet.groups[group] for group in ids[:2]]
     await fleet.sim.admin("PUT", "faults", rules=refusing(bot, refused))
     broadcast_id = await fleet.broadcast(ids)
