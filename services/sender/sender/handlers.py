@@ -27,6 +27,7 @@ from sender.rules.parts import CHANGED, UnsendableError, calls
 from sender.rules.sources import with_files
 
 _CHUNK = 10_000  # deliveries planned in one transaction
+_MANY = 1000  # from which on what the server knows of its tables' sizes is old
 _REMEMBERED = 100  # contents of broadcasts
 _LATER = timedelta(seconds=1)  # until a delivery asks again for a file that another sender uploads
 _FORGOTTEN_AT_MOST = 3  # attempts after which a refused file is the message's own fault
@@ -69,13 +70,20 @@ class Deliveries:
 
     async def _plan(self, broadcast_id: int) -> None:
         """In chunks, each remembered in the broadcast's row: killed in between, the next one goes on from there."""
+        total = 0
         while True:
             async with self._pool.transaction("plan") as tx:
                 targets = await broadcasts.targets_of(tx, broadcast_id)
                 if targets is None:
-                    return
-                if await deliveries.plan(tx, broadcast_id, targets, limit=_CHUNK) == 0:
+                    break
+                made = await deliveries.plan(tx, broadcast_id, targets, limit=_CHUNK)
+                if made == 0:
                     await broadcasts.planned(tx, broadcast_id)
+            total += made
+        if total >= _MANY:
+            with suppress(StoreUnavailable):  # it is sent without them, only slower
+                async with self._pool.transaction("analyze") as tx:
+                    await deliveries.analyze(tx)
 
     async def _deliver(self, job: SendFinalMessage) -> None:
         access = await self._registry.access(job.bot_id)

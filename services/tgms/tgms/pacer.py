@@ -67,12 +67,13 @@ class Pacer:
             if time.monotonic() - self._provided > 5:
                 await slots.provide(tx)
                 self._provided = time.monotonic()
-            free = await slots.free(tx, AHEAD) if await backlog.anything(tx) else []
+            sends, revisions = await backlog.kinds(tx)
+            free = await slots.free(tx, AHEAD) if sends or revisions else []
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
-            found = await deliveries.candidates(tx, wanted, AHEAD)
-            found += await revision_items.candidates(tx, wanted, AHEAD)
+            found = await deliveries.candidates(tx, wanted, AHEAD) if sends else []
+            found += await revision_items.candidates(tx, wanted, AHEAD) if revisions else []
             now = min(slot.free_at for slot in free)
             closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
             if closed:

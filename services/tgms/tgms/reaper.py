@@ -14,7 +14,7 @@ from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.store import broadcasts, reaping
-from common.store.pool import Pool, Tx
+from common.store.pool import Pool
 from common.telemetry import metrics
 
 from tgms.leader import Leader
@@ -22,7 +22,6 @@ from tgms.rounds import rounds
 from tgms.rules.patience import LATE, SILENT, Steadiness
 
 _INTERVAL = 1.0  # seconds
-_BARRING = 5.0  # seconds: it looks at every waiting delivery, and what it finds is not sent meanwhile
 _STUCK = timedelta(seconds=60)
 _FORGOTTEN = timedelta(hours=1)
 _log = logging.getLogger(__name__)
@@ -36,7 +35,6 @@ class Reaper:
         self._publisher = publisher
         self._leader = leader
         self._steadiness = Steadiness()
-        self._barred = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
@@ -52,7 +50,7 @@ class Reaper:
                 "stuck": await reaping.stuck_slots(tx, _STUCK),
                 "cancelled": await reaping.close_cancelled(tx),
                 "expired": await reaping.expire(tx),
-                "barred": await self._bar(tx),
+                "barred": await reaping.bar(tx),
             }
             await reaping.forget_workers(tx, _FORGOTTEN)
             done = await broadcasts.finish(tx)
@@ -62,14 +60,6 @@ class Reaper:
             metrics.REAPED.labels(what).inc(count)
         if any(counts.values()) or done:
             _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})
-
-    async def _bar(self, tx: Tx) -> int:
-        if time.monotonic() - self._barred < _BARRING:
-            return 0
-        count = await reaping.bar(tx)
-        if not count:  # else there may be more of them
-            self._barred = time.monotonic()
-        return count
 
     async def _plan(self, unplanned: list[int]) -> None:
         for broadcast_id in unplanned:

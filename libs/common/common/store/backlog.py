@@ -18,17 +18,17 @@ class Waiting:
     rates: dict[int, int] = field(default_factory=dict)
 
 
-async def anything(tx: Tx) -> bool:
-    """Whether any send, deletion or edit waits at all, for whatever."""
-    found: bool = await tx.fetchval(
+async def kinds(tx: Tx) -> tuple[bool, bool]:
+    """Whether any send waits at all, for whatever, and whether any deletion or edit does."""
+    row = await tx.fetchrow(
         """SELECT EXISTS (
                    SELECT FROM broadcasts b JOIN deliveries d USING (broadcast_id)
-                   WHERE b.state = 'running' AND d.state = 'pending')
-               OR EXISTS (
+                   WHERE b.state = 'running' AND d.state = 'pending') AS sends,
+               EXISTS (
                    SELECT FROM revisions r JOIN revision_items i USING (revision_id)
-                   WHERE r.finished_at IS NULL AND r.state = 'running' AND i.state = 'pending')"""
+                   WHERE r.finished_at IS NULL AND r.state = 'running' AND i.state = 'pending') AS revisions"""
     )
-    return found
+    return (row["sends"], row["revisions"]) if row is not None else (False, False)
 
 
 async def ahead(

@@ -16,6 +16,7 @@ from common.store.broadcasts import Targets
 from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
 from common.store.groups import SENDABLE
 from common.store.pool import Tx
+from common.store.states import state_of
 
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
 # `unknown`, whatever became of the second attempt.
@@ -23,6 +24,7 @@ IN_DOUBT: Final = ("unknown", "transient", "sender died")
 # Whether a delivery's message ids are another chat's than its group has now: there they name other people's messages.
 # What an older version wrote says no chat; it is the group's where that had moved before the broadcast was made, or
 # never.
+_STATE: Final = state_of("d")
 ELSEWHERE: Final = "coalesce(d.sent_chat_id <> g.chat_id, g.migrated_at >= b.created_at, false)"
 
 
@@ -73,6 +75,14 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
     return made
 
 
+async def analyze(tx: Tx) -> None:
+    """Statistics of what a plan has filled, now; autovacuum would be minutes later, and is not waited for.
+
+    Until then the server takes the tables for as small as they were, and reads them whole for a few rows.
+    """
+    await tx.execute("ANALYZE (SKIP_LOCKED) deliveries, group_turns")
+
+
 async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
     """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`.
 
@@ -87,12 +97,13 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
                SELECT d.delivery_id, d.group_id,
                    CASE WHEN d.parts_done > 0 THEN statement_timestamp()
                         ELSE next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
-               FROM deliveries d JOIN group_turns t USING (group_id) JOIN groups g USING (group_id)
+               FROM deliveries d CROSS JOIN LATERAL (  -- OFFSET 0: after the delivery, however few groups there seem
+                   SELECT g.timezone, g.window_from, g.window_to FROM groups g JOIN group_turns t USING (group_id)
+                   WHERE g.group_id = d.group_id AND {SENDABLE} AND t.held_by IS NULL
+                       AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval OFFSET 0) g
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
                    AND d.not_before <= statement_timestamp()
                    AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
-                   AND t.held_by IS NULL AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval
-                   AND {SENDABLE}
                ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
            WHERE b.state = 'running'""",  # noqa: S608 (our own words)
         list(wanted),
@@ -105,9 +116,9 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
 async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
     """Until their groups' windows open."""
     await tx.execute(
-        """UPDATE deliveries d SET not_before = c.due_at
+        f"""UPDATE deliveries d SET not_before = c.due_at
            FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, due_at)
-           WHERE d.delivery_id = c.delivery_id AND d.state = 'pending'""",
+           WHERE d.delivery_id = c.delivery_id AND {_STATE} = 'pending'""",  # noqa: S608 (our own words)
         [candidate.delivery_id for candidate in closed],
         [candidate.due_at for candidate in closed],
     )
@@ -126,8 +137,9 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
         f"""UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
                edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'
-               AND g.group_id = d.group_id AND {SENDABLE} AND b.broadcast_id = d.broadcast_id AND b.state = 'running'
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'
+               AND g.group_id = d.group_id AND {SENDABLE}
+               AND b.broadcast_id = d.broadcast_id + 0 AND b.state = 'running'  -- + 0: not from it to all its rows
                AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
@@ -147,9 +159,10 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
 async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
     """Takes intents back whose commit was in doubt: whoever asked for them was told of an error and sent nothing."""
     await tx.execute(
-        """UPDATE deliveries d SET state = 'slotted', owner = NULL, attempts = d.attempts - 1
+        f"""UPDATE deliveries d SET state = 'slotted', owner = NULL, attempts = d.attempts - 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'sending' AND d.owner = $3""",
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'sending'
+               AND d.owner = $3""",  # noqa: S608 (our own words)
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
@@ -160,14 +173,15 @@ async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
     """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
     ids = [delivery_id for delivery_id, _ in jobs]
     await tx.execute(
-        """UPDATE deliveries d SET state = 'pending', slot_at = NULL
+        f"""UPDATE deliveries d SET state = 'pending', slot_at = NULL
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'""",
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608
         ids,
         [slot_at for _, slot_at in jobs],
     )
     rows = await tx.fetch(
-        "SELECT delivery_id FROM deliveries WHERE delivery_id = ANY($1::bigint[]) AND state IN ('slotted', 'sending')",
+        f"""SELECT delivery_id FROM deliveries d
+            WHERE delivery_id = ANY($1::bigint[]) AND {_STATE} IN ('slotted', 'sending')""",  # noqa: S608 (our own words)
         ids,
     )
     return {row["delivery_id"] for row in rows}
@@ -202,7 +216,7 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
                      AS u (delivery_id, state, message_ids, reason, delay, parts, parts_done, filled, slot_at, chat_id,
                          unsent)
                  JOIN deliveries e USING (delivery_id)) o
-           WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND d.state = 'sending'
+           WHERE d.delivery_id = o.delivery_id AND d.slot_at = o.slot_at AND {_STATE} = 'sending'
            RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}
            SELECT ARRAY(SELECT delivery_id FROM settled) AS settled,
@@ -230,9 +244,9 @@ async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:
 async def put_off(tx: Tx, jobs: Sequence[tuple[int, datetime]], delay: timedelta) -> None:
     """Without an attempt: what it needs is not there yet. Only those that still have this very slot."""
     await tx.execute(
-        """UPDATE deliveries d SET state = 'pending', slot_at = NULL, not_before = clock_timestamp() + $3::interval
+        f"""UPDATE deliveries d SET state = 'pending', slot_at = NULL, not_before = clock_timestamp() + $3::interval
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND d.state = 'slotted'""",
+           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608
         [delivery_id for delivery_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         delay,

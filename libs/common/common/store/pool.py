@@ -103,6 +103,7 @@ class Pool:
             return self._pool
         async with self._opening:
             if self._pool is None:
+                direct = await self._is_direct()
                 self._pool = await asyncpg.create_pool(
                     self._url,
                     min_size=0,
@@ -110,9 +111,10 @@ class Pool:
                     timeout=self._timeout,
                     command_timeout=self._timeout,
                     # A statement that is prepared already costs half: one round trip, and no planning.
-                    statement_cache_size=_STATEMENTS if await self._is_direct() else 0,
+                    statement_cache_size=_STATEMENTS if direct else 0,
                     max_inactive_connection_lifetime=30,
-                    server_settings={"application_name": self._name},
+                    # What takes 10 ms would be compiled for 250 ms where the planner fears it; poolers refuse this.
+                    server_settings={"application_name": self._name} | ({"jit": "off"} if direct else {}),
                     init=_prepare,
                     reset=_nothing,  # asyncpg's default costs a round trip a transaction; we leave no session state
                 )

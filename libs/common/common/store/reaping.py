@@ -7,12 +7,18 @@ in deadlocks with those who have work.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.groups import SENDABLE, WHY_NOT
 from common.store.pool import Tx
+from common.store.states import state_of
 
+_STATE: Final = state_of("d")
+# Whether the holder of that id is nobody, or done; each is looked up by its key, whatever else is in the tables.
+_IDLE: Final = """coalesce((SELECT state FROM deliveries WHERE delivery_id = {0}),
+                   (SELECT state FROM revision_items WHERE item_id = {0}), '') NOT IN ('slotted', 'sending')"""
 _CHUNK = 5000  # rows a statement
 # Its first doubt, whatever else was tried before it.
 _ONCE_MORE = "b.on_unknown = 'resend_once' AND NOT coalesce(d.reason = ANY($2::text[]), false)"
@@ -22,19 +28,19 @@ async def unslot(tx: Tx, late: timedelta) -> int:
     """Deliveries whose slot passed so long ago that their job is lost: they wait for another slot."""
     return await _count(
         tx,
-        """WITH lost AS (
-               UPDATE deliveries SET state = 'pending', slot_at = NULL
+        f"""WITH lost AS (
+               UPDATE deliveries d SET state = 'pending', slot_at = NULL
                WHERE delivery_id = ANY (ARRAY(
                    SELECT delivery_id FROM deliveries
                    WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
-               AND state = 'slotted' RETURNING delivery_id, group_id, bot_id),
+               AND {_STATE} = 'slotted' RETURNING delivery_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
                lost.delivery_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL FROM lost
                WHERE s.bot_id = lost.bot_id AND s.held_by = lost.delivery_id::text)
-           SELECT count(*) FROM lost""",
+           SELECT count(*) FROM lost""",  # noqa: S608 (our own words)
         late,
     )
 
@@ -52,7 +58,7 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                    SELECT s.delivery_id FROM deliveries s WHERE s.state = 'sending' AND NOT EXISTS (
                        SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
                    FOR UPDATE OF s SKIP LOCKED))
-               AND d.state = 'sending' RETURNING {DELIVERY}, b.items),
+               AND {_STATE} = 'sending' RETURNING {DELIVERY}, b.items),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + settled.items * interval '1 s'
                FROM settled WHERE t.group_id = settled.group_id AND t.held_by = settled.delivery_id),
@@ -74,24 +80,17 @@ async def stuck_slots(tx: Tx, held: timedelta) -> int:
     """
     return await _count(
         tx,
-        """WITH old AS (
+        f"""WITH old AS (
                SELECT bot_id, slot, held_by,
-                   CASE WHEN held_by ~ '^[0-9]{1,18}$' THEN held_by::bigint END AS message
+                   CASE WHEN held_by ~ '^[0-9]{{1,18}}$' THEN held_by::bigint END AS message
                FROM bot_slots WHERE held_at < now() - $1::interval AND held_by IS NOT NULL),
            freed AS (
                UPDATE bot_slots s SET held_by = NULL FROM old
                WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by
-               AND s.held_at < now() - $1::interval AND NOT EXISTS (
-                   SELECT 1 FROM deliveries d WHERE d.delivery_id = old.message AND d.state IN ('slotted', 'sending'))
-               AND NOT EXISTS (
-                   SELECT 1 FROM revision_items i WHERE i.item_id = old.message AND i.state IN ('slotted', 'sending'))
-               RETURNING 1),
+               AND s.held_at < now() - $1::interval AND {_IDLE.format("old.message")} RETURNING 1),
            turns AS (
-               UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM deliveries d WHERE d.delivery_id = t.held_by AND d.state IN ('slotted', 'sending'))
-               AND NOT EXISTS (
-                   SELECT 1 FROM revision_items i WHERE i.item_id = t.held_by AND i.state IN ('slotted', 'sending')))
-           SELECT count(*) FROM freed""",
+               UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND {_IDLE.format("t.held_by")})
+           SELECT count(*) FROM freed""",  # noqa: S608 (our own words)
         held,
     )
 
@@ -107,7 +106,7 @@ async def close_cancelled(tx: Tx) -> int:
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state = 'cancelled' AND o.state IN ('pending', 'slotted') LIMIT $1
                    FOR UPDATE OF o SKIP LOCKED))
-               AND d.state IN ('pending', 'slotted') RETURNING {DELIVERY}),
+               AND {_STATE} IN ('pending', 'slotted') RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
@@ -126,7 +125,7 @@ async def expire(tx: Tx) -> int:
                    SELECT o.delivery_id FROM deliveries o JOIN broadcasts b USING (broadcast_id)
                    WHERE b.state IN ('running', 'paused') AND b.expires_at <= now() AND o.state = 'pending'
                        AND o.parts_done = 0 LIMIT $1 FOR UPDATE OF o SKIP LOCKED))
-               AND d.state = 'pending' RETURNING {DELIVERY}),
+               AND {_STATE} = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,
@@ -137,6 +136,9 @@ async def expire(tx: Tx) -> int:
 async def bar(tx: Tx) -> int:
     """Rows of groups that nothing may be sent to any more, a chunk of them: `failed`, as a lost group's, so that a
     retry takes them once the group is let in.
+
+    Looked for by the groups that were changed since the broadcast was made (less what any transaction may last): when
+    it was planned they could be sent to. Of millions that wait none is read.
     """
     return await _count(
         tx,
@@ -146,11 +148,17 @@ async def bar(tx: Tx) -> int:
                    reason = CASE WHEN d.reason = ANY($2::text[]) THEN d.reason ELSE {WHY_NOT} END
                FROM groups g
                WHERE g.group_id = d.group_id AND NOT ({SENDABLE}) AND d.delivery_id = ANY (ARRAY(
-                   SELECT o.delivery_id FROM broadcasts b JOIN deliveries o USING (broadcast_id)
-                       JOIN groups g USING (group_id)
-                   WHERE b.state IN ('running', 'paused') AND o.state = 'pending' AND NOT ({SENDABLE}) LIMIT $1
-                   FOR UPDATE OF o SKIP LOCKED))
-               AND d.state = 'pending' RETURNING {DELIVERY}),
+                   SELECT d.delivery_id FROM broadcasts b
+                   CROSS JOIN LATERAL (
+                       SELECT g.group_id FROM groups g
+                       WHERE NOT ({SENDABLE}) AND g.updated_at > b.created_at - interval '1 hour' OFFSET 0) g
+                   CROSS JOIN LATERAL (
+                       SELECT o.delivery_id FROM deliveries o
+                       WHERE o.broadcast_id = b.broadcast_id AND o.group_id = g.group_id OFFSET 0) o
+                   JOIN deliveries d USING (delivery_id)
+                   WHERE b.state IN ('running', 'paused') AND {_STATE} = 'pending' LIMIT $1
+                   FOR UPDATE OF d SKIP LOCKED))
+               AND {_STATE} = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         _CHUNK,

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from common.ids import BotId
 from common.records import REVISION_ATTEMPTS, BegunItem, Candidate
 from common.store import slots
 from common.store.deliveries import ELSEWHERE
 from common.store.pool import Tx
+from common.store.states import state_of
 
+_STATE: Final = state_of("i")
 _CHUNK = 5000  # rows a statement
 
 
@@ -54,10 +57,12 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
            FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n)
            CROSS JOIN revisions r
            CROSS JOIN LATERAL (
-               SELECT i.item_id, i.group_id FROM revision_items i JOIN group_turns t USING (group_id)
+               SELECT i.item_id, i.group_id
+               FROM revision_items i CROSS JOIN LATERAL (
+                   SELECT FROM group_turns t WHERE t.group_id = i.group_id AND t.held_by IS NULL
+                       AND t.next_at <= clock_timestamp() + $3::interval OFFSET 0) t
                WHERE i.revision_id = r.revision_id AND i.bot_id = w.bot_id AND i.state = 'pending'
                    AND i.not_before <= statement_timestamp()
-                   AND t.held_by IS NULL AND t.next_at <= clock_timestamp() + $3::interval
                ORDER BY i.not_before, i.item_id LIMIT w.n) c
            WHERE r.finished_at IS NULL AND r.state = 'running'""",
         list(wanted),
@@ -78,8 +83,9 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
         f"""UPDATE revision_items i SET state = 'sending', owner = $3, attempts = i.attempts + 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at), groups g, revisions r, deliveries d,
                broadcasts b, bots
-           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'
-               AND g.group_id = i.group_id AND r.revision_id = i.revision_id AND r.state = 'running'
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND {_STATE} = 'slotted'
+               AND g.group_id = i.group_id
+               AND r.revision_id = i.revision_id + 0 AND r.state = 'running'  -- + 0: not from it to all its items
                AND d.delivery_id = i.delivery_id AND b.broadcast_id = d.broadcast_id
                AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
@@ -98,9 +104,9 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
 async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
     """Intents whose commit was in doubt: whoever asked for them was told of an error and called nobody."""
     await tx.execute(
-        """UPDATE revision_items i SET state = 'slotted', owner = NULL, attempts = i.attempts - 1
+        f"""UPDATE revision_items i SET state = 'slotted', owner = NULL, attempts = i.attempts - 1
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
-           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'sending' AND i.owner = $3""",
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND {_STATE} = 'sending' AND i.owner = $3""",  # noqa: S608
         [item_id for item_id, _ in jobs],
         [slot_at for _, slot_at in jobs],
         owner,
@@ -111,14 +117,16 @@ async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
     """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
     ids = [item_id for item_id, _ in jobs]
     await tx.execute(
-        """UPDATE revision_items i SET state = 'pending', slot_at = NULL
+        f"""UPDATE revision_items i SET state = 'pending', slot_at = NULL
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
-           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND i.state = 'slotted'""",
+           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608 (our own words)
         ids,
         [slot_at for _, slot_at in jobs],
     )
     rows = await tx.fetch(
-        "SELECT item_id FROM revision_items WHERE item_id = ANY($1::bigint[]) AND state IN ('slotted', 'sending')", ids
+        f"""SELECT item_id FROM revision_items i
+            WHERE item_id = ANY($1::bigint[]) AND {_STATE} IN ('slotted', 'sending')""",  # noqa: S608 (our own words)
+        ids,
     )
     return {row["item_id"] for row in rows}
 
@@ -126,13 +134,14 @@ async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
 async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
     """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
     rows = await tx.fetch(
-        """UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
+        f"""UPDATE revision_items i SET state = o.state, reason = o.reason, owner = NULL,
                not_before = clock_timestamp() + o.delay, settled_at = CASE WHEN o.state <> 'pending' THEN now() END,
                attempts = CASE WHEN o.unsent THEN greatest(0, i.attempts - 1) ELSE i.attempts END,
                unsent = CASE WHEN o.unsent THEN least(i.unsent + 1, 100) ELSE 0 END
            FROM unnest($1::bigint[], $2::text[], $3::text[], $4::interval[], $5::timestamptz[], $6::bool[])
                AS o (item_id, state, reason, delay, slot_at, unsent)
-           WHERE i.item_id = o.item_id AND i.slot_at = o.slot_at AND i.state = 'sending' RETURNING i.item_id""",
+           WHERE i.item_id = o.item_id AND i.slot_at = o.slot_at AND {_STATE} = 'sending'
+           RETURNING i.item_id""",  # noqa: S608 (our own words)
         [o.item_id for o in outcomes],
         [o.state for o in outcomes],
         [o.reason for o in outcomes],
@@ -146,19 +155,19 @@ async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
 async def unslot(tx: Tx, late: timedelta) -> int:
     """Items whose slot passed so long ago that their job is lost: they wait for another slot."""
     count: int = await tx.fetchval(
-        """WITH lost AS (
-               UPDATE revision_items SET state = 'pending', slot_at = NULL
+        f"""WITH lost AS (
+               UPDATE revision_items i SET state = 'pending', slot_at = NULL
                WHERE item_id = ANY (ARRAY(
                    SELECT item_id FROM revision_items
                    WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
-               AND state = 'slotted' RETURNING item_id, group_id, bot_id),
+               AND {_STATE} = 'slotted' RETURNING item_id, group_id, bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL
                FROM lost WHERE t.group_id = lost.group_id AND t.held_by = lost.item_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL
                FROM lost WHERE s.bot_id = lost.bot_id AND s.held_by = lost.item_id::text)
-           SELECT count(*) FROM lost""",
+           SELECT count(*) FROM lost""",  # noqa: S608 (our own words)
         late,
     )
     return count
@@ -167,7 +176,7 @@ async def unslot(tx: Tx, late: timedelta) -> int:
 async def orphans(tx: Tx, silent: timedelta) -> int:
     """Attempts whose sender is silent are made again: a deletion or an edit that happened already does no harm."""
     count: int = await tx.fetchval(
-        """WITH dead AS (
+        f"""WITH dead AS (
                UPDATE revision_items i SET owner = NULL, reason = 'sender died',
                    state = CASE WHEN i.attempts < $2 THEN 'pending' ELSE 'failed' END,
                    settled_at = CASE WHEN i.attempts < $2 THEN NULL ELSE now() END
@@ -175,14 +184,14 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
                    SELECT s.item_id FROM revision_items s WHERE s.state = 'sending' AND NOT EXISTS (
                        SELECT 1 FROM workers w WHERE w.owner = s.owner AND w.beat_at > now() - $1::interval)
                    FOR UPDATE OF s SKIP LOCKED))
-               AND i.state = 'sending' RETURNING i.item_id, i.group_id, i.bot_id),
+               AND {_STATE} = 'sending' RETURNING i.item_id, i.group_id, i.bot_id),
            turns AS (
                UPDATE group_turns t SET held_by = NULL, next_at = now() + interval '1 s'
                FROM dead WHERE t.group_id = dead.group_id AND t.held_by = dead.item_id),
            slots AS (
                UPDATE bot_slots s SET held_by = NULL, free_at = now() + interval '1 s'
                FROM dead WHERE s.bot_id = dead.bot_id AND s.held_by = dead.item_id::text)
-           SELECT count(*) FROM dead""",
+           SELECT count(*) FROM dead""",  # noqa: S608 (our own words)
         silent,
         REVISION_ATTEMPTS,
     )
@@ -192,13 +201,13 @@ async def orphans(tx: Tx, silent: timedelta) -> int:
 async def close(tx: Tx) -> int:
     """What was waiting in superseded and stopped revisions, a chunk of it."""
     count: int = await tx.fetchval(
-        """WITH closed AS (
-               UPDATE revision_items SET state = 'cancelled', settled_at = now() WHERE item_id = ANY (ARRAY(
+        f"""WITH closed AS (
+               UPDATE revision_items i SET state = 'cancelled', settled_at = now() WHERE item_id = ANY (ARRAY(
                    SELECT i.item_id FROM revisions r JOIN revision_items i USING (revision_id)
                    WHERE r.finished_at IS NULL AND r.state <> 'running' AND i.state = 'pending' LIMIT $1
                    FOR UPDATE OF i SKIP LOCKED))
-               AND state = 'pending' RETURNING 1)
-           SELECT count(*) FROM closed""",
+               AND {_STATE} = 'pending' RETURNING 1)
+           SELECT count(*) FROM closed""",  # noqa: S608 (our own words)
         _CHUNK,
     )
     return count
@@ -207,14 +216,14 @@ async def close(tx: Tx) -> int:
 async def expire(tx: Tx) -> int:
     """Messages of recalls that became too old while they waited, a chunk of them."""
     count: int = await tx.fetchval(
-        """WITH closed AS (
-               UPDATE revision_items SET state = 'not_recallable', reason = 'older than 48 hours', settled_at = now()
+        f"""WITH closed AS (
+               UPDATE revision_items i SET state = 'not_recallable', reason = 'older than 48 hours', settled_at = now()
                WHERE item_id = ANY (ARRAY(
                    SELECT item_id FROM revision_items
                    WHERE state = 'pending' AND deadline IS NOT NULL AND deadline <= now() LIMIT $1
                    FOR UPDATE SKIP LOCKED))
-               AND state = 'pending' RETURNING 1)
-           SELECT count(*) FROM closed""",
+               AND {_STATE} = 'pending' RETURNING 1)
+           SELECT count(*) FROM closed""",  # noqa: S608 (our own words)
         _CHUNK,
     )
     return count

@@ -124,7 +124,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     ),
     "what a revision reaches": (lambda tx: revisions.reach(tx, 7), {"deliveries_broadcast_id_group_id_key"}),
     "whether anything waits": (
-        backlog.anything,
+        backlog.kinds,
         {"broadcasts_open", "deliveries_pending", "revisions_open", "revision_items_pending"},
     ),
     "what a revision still has to do": (lambda tx: backlog.of_revision(tx, 7), {"revisions_pkey"}),
@@ -142,7 +142,10 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
     ),
     "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
-    "sends to groups that are barred": (reaping.bar, {"deliveries_pending", "groups_pkey", "webhooks_wanting"}),
+    "sends to groups that are barred": (
+        reaping.bar,
+        {"groups_barred", "deliveries_broadcast_id_group_id_key", "deliveries_pkey", "webhooks_wanting"},
+    ),
     "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
     "groups without a value": (
         lambda tx: audience.without_value(tx, Targets(group_ids=[7], tags=["x"]), ["city"]),
