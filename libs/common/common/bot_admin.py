@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from common.bot_health import ALLOWED_UPDATES, REVOKED, judge
+from common import bot_check
+from common.bot_health import ALLOWED_UPDATES
 from common.bot_token import bot_of
-from common.clock import utc_now
 from common.errors import AppError, ConfigurationError
 from common.ids import BotId
 from common.key_changes import Actor
@@ -22,9 +22,9 @@ from common.store.audit import Entry
 from common.store.bot_views import BotView
 from common.store.pool import Pool, Tx
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import Flood, TelegramError, TokenRevoked
+from common.telegram.errors import Flood
 from common.telegram.floods import FloodMemory
-from common.telegram.refusals import an_object, asking, refusal
+from common.telegram.refusals import an_object, asking
 from common.telegram.secrets import TokenVault
 
 _SHORT = 3.0  # seconds of a flood that are waited for: setWebhook may be called once a second (W12)
@@ -89,23 +89,14 @@ class BotAdmin:
         return await self._set_webhook(access, url, actor, action="bot.rotate_secret")
 
     async def check(self, bot_id: int, public_url: str | None, actor: Actor) -> BotView:
-        """Asks Telegram how the bot and its webhook are, and keeps the answer in its row."""
+        """Asks Telegram how the bot and its webhook are, and keeps the answer in its row if that is still the same."""
         access, row, view = await self._open(bot_id, actor)
-        try:
-            me = await self._api.call(access, "getMe")
-            info = await self._api.call(access, "getWebhookInfo")
-        except TokenRevoked:
-            health = REVOKED
-        except TelegramError as error:
-            raise refusal(error) from None
-        else:
-            health = judge(an_object(me), an_object(info), expected_url=view.webhook_url or public_url, now=utc_now())
+        with asking():
+            health = await bot_check.ask(self._api, access, expected_url=view.webhook_url or public_url)
         async with self._pool.transaction("check bot") as tx:
-            if health is REVOKED:
-                await bots.revoke(tx, access.bot_id, row.token)
             if health.webhook == "ours" and public_url is not None:
                 await bots.webhook_found(tx, bot_id, public_url)
-            await bots.checked(tx, bot_id, health.facts())
+            await bot_check.keep(tx, row, health, webhook_set_at=view.webhook_set_at)
             return await _known(tx, bot_id, actor)
 
     async def webhook_info(self, bot_id: int, actor: Actor) -> dict[str, Any]:

@@ -22,11 +22,12 @@ ALLOWED_UPDATES: Final = (
 _BACKLOG = 10_000  # waiting updates: Telegram refuses new ones from 100,000 on (W7)
 _RECENT = timedelta(minutes=10)  # an older failure is over: Telegram retries every minute or two (W5)
 _MAX_ERROR = 200  # characters of Telegram's own words
+_LAST = 2**37  # seconds: a date that a datetime can hold, and more updates than can wait
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`webhook` is ours, foreign or none; `problems` are words that never change, none where all is well."""
+    """`webhook` is ours, foreign, none or unknown; `problems` are words that never change, none where all is well."""
 
     webhook: str
     problems: list[str]
@@ -45,12 +46,18 @@ REVOKED: Final = Health("unknown", ["token_revoked"])
 
 
 def judge(me: Mapping[str, Any], info: Mapping[str, Any], *, expected_url: str | None, now: datetime) -> Health:
-    """Of another's webhook only that it is another's: its address may hold a secret, and its errors are theirs."""
+    """Of another's webhook only that it is another's: its address may hold a secret, and its errors are theirs.
+
+    Without `expected_url` the webhook is none of ours to judge: a bot may be without one, or be another program's, too.
+    """
     seen = me.get("can_read_all_group_messages")
     sees_all = seen if isinstance(seen, bool) else None
     url, pending = _text(info.get("url")), _number(info.get("pending_update_count"))
     if not url:
-        return Health("none", ["webhook_missing"], pending, sees_all_messages=sees_all)
+        missed = ["webhook_missing"] if expected_url else []
+        return Health("none", missed, pending, sees_all_messages=sees_all)
+    if expected_url is None:
+        return Health("unknown", [], pending, sees_all_messages=sees_all)
     if url != expected_url:
         return Health("foreign", ["webhook_foreign"], pending, sees_all_messages=sees_all)
     failed_at, failure = _number(info.get("last_error_date")), _text(info.get("last_error_message"))
@@ -76,7 +83,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LAST
     return value if usable and isinstance(value, int) else 0
 
 

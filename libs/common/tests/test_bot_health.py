@@ -45,6 +45,14 @@ def test_each_problem_has_its_word(info: dict[str, Any], problems: list[str]) ->
     assert health(**info).problems == problems
 
 
+@pytest.mark.parametrize(("url", "webhook"), [("", "none"), (URL, "unknown")])
+def test_where_nobody_knows_whose_it_should_be_no_webhook_is_a_problem(url: str, webhook: str) -> None:
+    failing = FINE | {"url": url, "allowed_updates": ["message"], "last_error_message": "canary"}
+    found = judge({}, failing, expected_url=None, now=NOW)
+    assert (found.webhook, found.problems) == (webhook, [])
+    assert "canary" not in str(found.facts())
+
+
 def test_nothing_of_anothers_webhook_is_kept() -> None:
     found = health(url="https://x.example/canary", last_error_message="canary", last_error_date=seconds_ago(1))
     assert found.webhook == "foreign"
@@ -57,7 +65,7 @@ def test_an_old_failure_is_still_told() -> None:
     assert found.last_error_at == "2026-01-01T11:00:00+00:00"
 
 
-@pytest.mark.parametrize("strange", [None, "x", -1, 2**70, True, [], {}, 1.5])
+@pytest.mark.parametrize("strange", [None, "x", -1, 2**37, 2**38, 2**39, 2**70, True, [], {}, 1.5])
 def test_whatever_telegram_answers_there_is_a_verdict(strange: Any) -> None:
     for name in ("url", "pending_update_count", "last_error_date", "last_error_message", "allowed_updates"):
         assert health(**{name: strange}).webhook in {"ours", "foreign", "none"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from common.ids import BotId
@@ -75,9 +76,22 @@ async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
     )
 
 
-async def checked(tx: Tx, bot_id: int, health: dict[str, Any]) -> None:
-    """What was seen just now."""
-    await tx.execute("UPDATE bots SET health = $2, checked_at = now() WHERE bot_id = $1", bot_id, health)
+async def checked(
+    tx: Tx, bot_id: int, health: dict[str, Any], *, token: bytes, webhook_set_at: datetime | None
+) -> bool:
+    """What was seen just now, of this token (as it is stored) and the webhook of that time.
+
+    False where either is another one meanwhile.
+    """
+    status = await tx.execute(
+        """UPDATE bots SET health = $2, checked_at = now()
+           WHERE bot_id = $1 AND token = $3 AND webhook_set_at IS NOT DISTINCT FROM $4""",
+        bot_id,
+        health,
+        token,
+        webhook_set_at,
+    )
+    return bool(status.endswith(" 1"))
 
 
 async def webhook_found(tx: Tx, bot_id: int, url: str) -> None:

@@ -34,9 +34,10 @@ Ours: TypeAlias = Annotated[Backend, Depends(backend_of)]
 class HealthAnswer(Answer):
     """What Telegram said at the last check; nobody asks it in between. `throttled` is what its 429s say now."""
 
-    checked_at: Annotated[datetime | None, Field(description="null: it was not, and is throttled.")]
+    checked_at: Annotated[datetime | None, Field(description="null: it was not yet, and is throttled.")]
     webhook: Annotated[
-        Literal["ours", "foreign", "none", "unknown"], Field(description="Whose address Telegram posts updates to.")
+        Literal["ours", "foreign", "none", "unknown"],
+        Field(description="Whose address Telegram posts updates to; unknown: Muster set none, so it does not judge."),
     ]
     problems: Annotated[
         list[str],
