@@ -1,9 +1,9 @@
 {{/* Facts of the services that no value may change. `port` and `grace` name the setting that holds the number. */}}
 {{- define "muster.facts" -}}
-ingress: {secrets: [databaseUrl, amqpUrl, webhookKeys, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: port, portName: http, metrics: metricsPort, grace: shutdownGrace}
-tgms: {secrets: [databaseUrl, amqpUrl, webhookKeys], shared: [logLevel], telegram: false, webhooks: true, port: healthPort, portName: metrics, metrics: "", grace: grace}
-sender: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: healthPort, portName: metrics, metrics: "", grace: grace, queue: group_message_queue}
-dm: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], telegram: true, port: healthPort, portName: metrics, metrics: "", grace: grace, queue: dm_queue}
+ingress: {secrets: [databaseUrl, amqpUrl, webhookKeys, encryptionKeys], shared: [logLevel, telegramApiUrl], port: port, portName: http, metrics: metricsPort, grace: shutdownGrace}
+tgms: {secrets: [databaseUrl, amqpUrl, webhookKeys, encryptionKeys], shared: [logLevel, telegramApiUrl], webhooks: true, port: healthPort, portName: metrics, metrics: "", grace: grace}
+sender: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], port: healthPort, portName: metrics, metrics: "", grace: grace, queue: group_message_queue}
+dm: {secrets: [databaseUrl, amqpUrl, encryptionKeys], shared: [logLevel, telegramApiUrl], port: healthPort, portName: metrics, metrics: "", grace: grace, queue: dm_queue}
 {{- end }}
 
 {{- define "muster.variables" -}}

@@ -50,7 +50,7 @@ class WebhookKeySettings(Settings):
 
 
 class TokenKeySettings(Settings):
-    """The keys that bot tokens are encrypted with; who makes no calls has none of them, the ingress least of all."""
+    """The keys that bot tokens are encrypted with: every worker calls the Bot API, the ingress may do without."""
 
     encryption_keys: SecretStr  # "k2:<base64>,k1:<base64>": the first encrypts, all decrypt
 

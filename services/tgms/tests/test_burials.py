@@ -37,7 +37,8 @@ async def own_broker(private_rabbitmq: Server) -> AsyncIterator[Broker]:
 
 @asynccontextmanager
 async def burying(broker: Broker, pool: Pool) -> AsyncIterator[None]:
-    given = {"database_url": "postgresql://unused", "amqp_url": broker.url, "webhook_keys": f"1:{'11' * 32}"}
+    keys = {"webhook_keys": f"1:{'11' * 32}", "encryption_keys": f"k1:{'A' * 43}="}
+    given = {"database_url": "postgresql://unused", "amqp_url": broker.url, **keys}
     settings = TgmsSettings.model_validate(given)
     worker = Worker("tgms", settings, pool, Publisher(broker.url, "muster-test", timeout=2), asyncio.Event())
     running = asyncio.create_task(burials.run(worker))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from common.settings import WebhookKeySettings, WorkerSettings
+from common.settings import TelegramSettings, TokenKeySettings, WebhookKeySettings, WorkerSettings
 from pydantic import Field
 
 
-class TgmsSettings(WorkerSettings, WebhookKeySettings):
+class TgmsSettings(WorkerSettings, TelegramSettings, TokenKeySettings, WebhookKeySettings):
     """The lease decides how soon another process takes over after a kill."""
 
     lease_ttl: float = Field(default=5.0, gt=0.5)  # seconds

@@ -20,7 +20,7 @@ LEAD = Row(
         Panel("Epoch", "How often did leadership change?", "none", [Query("max(muster_tgms_epoch)", "epoch")]),
         Panel(
             "Since a loop's last good round",
-            "Which loop hangs or fails? housekeeping runs once a minute, all others several times in it.",
+            "Which loop hangs or fails? housekeeping rests for a minute, health waits for Telegram, others are quick.",
             "s",
             [Query("time() - max by (loop)(muster_tgms_last_tick_timestamp_seconds)", "{{loop}}")],
         ),

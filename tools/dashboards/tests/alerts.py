@@ -54,9 +54,10 @@ CASES: Mapping[str, Case] = {
     ),
     "MusterLoopLate": Case(
         {TICK % "pacer": "0+60x20 1200x20"},
-        # housekeeping rests for a minute between its rounds; a process that led before still shows its last one
+        # housekeeping rests for a minute between its rounds, health waits for Telegram in one; a process that led
+        # before still shows its last one
         [
-            {TICK % "pacer": "0+60x40", TICK % "housekeeping": "0+60x26 1560x14"},
+            {TICK % "pacer": "0+60x40", TICK % "housekeeping": "0+60x26 1560x14", TICK % "health": "0+60x26 1560x14"},
             {
                 'muster_tgms_last_tick_timestamp_seconds{loop="pacer",instance="old"}': "60x40",
                 TICK % "pacer": "0+60x40",

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from common.ids import BotId
 from common.records import Bot
 from common.store import slots
 from common.store.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A bot that is to be looked at, and its webhook as we set it: None where we never did."""
+
+    bot: Bot
+    webhook_url: str | None
+    webhook_set_at: datetime | None
 
 
 async def save(tx: Tx, bot: Bot) -> None:
@@ -76,6 +87,24 @@ async def webhook_set(tx: Tx, bot_id: int, url: str, key: str) -> None:
     )
 
 
+async def unchecked(tx: Tx, every: timedelta, *, but: Sequence[int], limit: int) -> list[Watched]:
+    """Bots in use that nobody has looked at for so long: first those who never were, then the longest ago.
+
+    None of `but`, and none that Telegram has told to be silent. No index: bots are thousands at most, and each look
+    would write it.
+    """
+    rows = await tx.fetch(
+        """SELECT bot_id, username, first_name, token, token_key, state, webhook_url, webhook_set_at FROM bots
+           WHERE state = 'active' AND enabled AND (flood_until > now()) IS NOT TRUE
+               AND (checked_at > now() - $1::interval) IS NOT TRUE AND bot_id <> ALL($2::bigint[])
+           ORDER BY checked_at NULLS FIRST, bot_id LIMIT $3""",
+        every,
+        but,
+        limit,
+    )
+    return [_watched(**dict(row)) for row in rows]
+
+
 async def checked(
     tx: Tx, bot_id: int, health: dict[str, Any], *, token: bytes, webhook_set_at: datetime | None
 ) -> bool:
@@ -97,3 +126,7 @@ async def checked(
 async def webhook_found(tx: Tx, bot_id: int, url: str) -> None:
     """Telegram has ours, from before rows remembered it; nobody knows with which key."""
     await tx.execute("UPDATE bots SET webhook_url = $2 WHERE bot_id = $1 AND webhook_url IS NULL", bot_id, url)
+
+
+def _watched(webhook_url: str | None, webhook_set_at: datetime | None, **bot: Any) -> Watched:
+    return Watched(Bot(**bot), webhook_url, webhook_set_at)

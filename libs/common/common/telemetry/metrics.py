@@ -102,7 +102,7 @@ SEND_CEILING: Final = Fact(
 )
 SEND_SLOTS: Final = Fact("muster_send_slots", "Send slots of usable bots: free, held, or cooling down.", ("state",))
 BOTS: Final = Fact("muster_bots", "Bots by state.", ("state",))
-BOT_PROBLEMS: Final = Fact("muster_bot_problems", "Bots by what the last check found wrong.", ("problem",))
+BOT_PROBLEMS: Final = Fact("muster_bot_problems", "Bots by what the last look at each found wrong.", ("problem",))
 BOT_FLOOD: Final = Fact(
     "muster_bot_flood_remaining_seconds",
     "For how long Telegram has asked a bot to be silent; 0: it may send.",

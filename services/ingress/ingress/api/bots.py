@@ -32,7 +32,9 @@ Ours: TypeAlias = Annotated[Backend, Depends(backend_of)]
 
 
 class HealthAnswer(Answer):
-    """What Telegram said at the last check; nobody asks it in between. `throttled` is what its 429s say now."""
+    """What Telegram said at the last look: the leader takes one every ten minutes, `:check` one at once. `throttled` is
+    what its 429s say now.
+    """
 
     checked_at: Annotated[datetime | None, Field(description="null: it was not yet, and is throttled.")]
     webhook: Annotated[
