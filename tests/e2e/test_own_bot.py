@@ -51,6 +51,13 @@ async def test_a_bot_by_api_and_its_groups_by_themselves(house: House) -> None:
             return [each["chat_id"] for each in await group("discovered")] == [new]
 
         await eventually(moved, within=20)
+
+        async def looked_at() -> dict[str, Any] | None:
+            found: dict[str, Any] | None = (await api.get(f"/api/bots/{bot_id}")).json()["health"]
+            return found
+
+        seen = await eventually(looked_at, within=20)  # by the leader: nobody asked for it
+        assert (seen["webhook"], seen["problems"]) == ("ours", [])
         checked = (await api.post(f"/api/bots/{bot_id}:check")).json()["health"]
         assert (checked["webhook"], checked["problems"]) == ("ours", [])
         house.admin("POST", f"chats/{new}/kick", bot_id=bot_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from datetime import timedelta
@@ -210,6 +211,22 @@ async def test_a_check_sees_whose_webhook_it_is_and_what_waits(api: Api, telegra
     shown = (await api.ask("GET", f"/api/bots/{FIRST}")).json()["health"]
     assert shown["last_error"]
     assert "chat_member" in shown["missing_updates"]
+
+
+async def test_a_check_keeps_nothing_where_the_webhook_was_set_meanwhile(api: Api, telegram: Simulation) -> None:
+    await register(api)
+    await telegram.ok(TOKEN, "deleteWebhook")
+    await telegram.admin("PUT", "faults", rules=[], latency="300-300")
+    checking = asyncio.create_task(api.ask("POST", f"/api/bots/{FIRST}:check"))
+
+    async def half_asked() -> bool:
+        return len((await telegram.admin("GET", "effects?method=getMe"))["effects"]) == 2  # the first registered it
+
+    await eventually(half_asked)
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET webhook_set_at = now()")
+    answer = await checking
+    assert (answer.status_code, answer.json()["health"]) == (200, None)
 
 
 @pytest.mark.parametrize(
