@@ -31,7 +31,7 @@ DOORS = {
 }
 OPEN = {
     "ingress": {"postgres", "rabbitmq", "telegram", "otlp"},
-    "tgms": {"postgres", "rabbitmq", "otlp"},
+    "tgms": {"postgres", "rabbitmq", "telegram", "otlp"},
     "dm": {"postgres", "rabbitmq", "telegram", "otlp"},
     "sender": {"postgres", "rabbitmq", "telegram", "otlp"},
     "migration": {"postgres", "rabbitmq"},
