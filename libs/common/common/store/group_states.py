@@ -9,6 +9,7 @@ from common.records import GroupState, Moment
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
+from common.store.states import state_of
 
 _COLUMNS = "group_id, bot_id, chat_id, phase, health, missing_rights, out_reason, migrated_to"
 
@@ -74,7 +75,7 @@ async def fail_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> int:
                    reason = CASE WHEN d.reason = ANY($3::text[]) THEN d.reason ELSE $2 END
                FROM (SELECT b.broadcast_id, g.group_id FROM broadcasts b CROSS JOIN unnest($1::bigint[]) AS g (group_id)
                      WHERE b.state NOT IN ('cancelled', 'done')) o
-               WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND d.state = 'pending'
+               WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND {state_of("d")} = 'pending'
                RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)

@@ -8,6 +8,7 @@ import asyncpg
 
 from common.ids import ChatId
 from common.store.pool import Tx
+from common.store.states import state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,22 @@ async def _take_over(tx: Tx, first: asyncpg.Record, other: asyncpg.Record, old: 
         )
     await tx.execute("INSERT INTO group_turns (group_id) VALUES ($1) ON CONFLICT DO NOTHING", first["group_id"])
     await tx.execute(
-        """UPDATE deliveries d SET group_id = $2, bot_id = $3 FROM broadcasts b
+        f"""UPDATE deliveries d SET group_id = $2, bot_id = $3 FROM broadcasts b
            WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
-               AND d.state = 'pending' AND (b.bot_ids IS NULL OR $3 = ANY(b.bot_ids)) AND NOT EXISTS (
-                   SELECT 1 FROM deliveries k WHERE k.broadcast_id = d.broadcast_id AND k.group_id = $2)""",
+               AND {state_of("d")} = 'pending' AND (b.bot_ids IS NULL OR $3 = ANY(b.bot_ids)) AND NOT EXISTS (
+                   SELECT 1 FROM deliveries k
+                   WHERE k.broadcast_id = d.broadcast_id AND k.group_id = $2)""",  # noqa: S608 (our own words)
         other["group_id"],
         first["group_id"],
         bot_id,
     )
     await tx.execute(
-        """UPDATE deliveries d SET state = 'cancelled', settled_at = now(),
+        f"""UPDATE deliveries d SET state = 'cancelled', settled_at = now(),
                reason = CASE WHEN b.bot_ids IS NULL OR $2 = ANY(b.bot_ids) THEN 'the group has it under its new id'
                              ELSE 'the group has a bot that this broadcast is not for' END
            FROM broadcasts b
            WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
-               AND d.state = 'pending'""",
+               AND {state_of("d")} = 'pending'""",  # noqa: S608 (our own words)
         other["group_id"],
         bot_id,
     )

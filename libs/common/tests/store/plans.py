@@ -79,6 +79,10 @@ class Explainer:
     scanned: set[str] = field(default_factory=set)
     repeated: int = 0  # subqueries that lock rows, and run once for each row of another table
 
+    def transaction(self) -> Any:
+        """A savepoint."""
+        return self.tx.transaction()
+
     async def execute(self, sql: str, *values: Any) -> Any:
         await self._explain(sql, *values)
         return await self.tx.execute(sql, *values)

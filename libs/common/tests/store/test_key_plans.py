@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from common.ids import BotId
+from common.ids import BotId, ChatId
 from common.records import Candidate
-from common.store import deliveries, revision_items
+from common.store import deliveries, group_states, moving, revision_items
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
@@ -85,6 +85,18 @@ async def test_rows_are_found_by_their_keys_alone(grown: Tx, mode: str) -> None:
         if explainer.indexes & BY_STATE or explainer.scanned:
             wrong[name] = sorted(explainer.indexes & BY_STATE | explainer.scanned)
     assert wrong == {}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_waits_for_one_group_is_found_by_its_group(grown: Tx, mode: str) -> None:
+    await grown.execute("UPDATE broadcasts SET state = 'paused' WHERE broadcast_id = 9002")
+    await grown.execute("UPDATE groups SET chat_id = -1000000 WHERE group_id = 8")
+    await grown.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    explainer = Explainer(grown)
+    await group_states.fail_pending(explainer, [7], "the group is lost")  # type: ignore[arg-type]  # stands for one
+    await moving.move(explainer, ChatId(-9), ChatId(-1000000))  # type: ignore[arg-type]
+    assert "deliveries_broadcast_id_group_id_key" in explainer.indexes
+    assert not explainer.indexes & {"deliveries_pending", "deliveries_in_hand"} | explainer.scanned
 
 
 @pytest.mark.parametrize("seen", ["deliveries, group_turns", "deliveries, revision_items", "groups", ""])
