@@ -12,7 +12,7 @@ from datetime import timedelta
 from common.ids import BotId, JobId
 from common.jobs import SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import broadcasts, deliveries
+from common.store import broadcasts, deliveries, in_hand
 from common.store.broadcasts import Targets
 
 from bench import broker, extrapolated, report
@@ -112,7 +112,7 @@ async def _slotted(fleet: Broadcasters, bot_id: BotId) -> int:
         await broadcasts.planned(tx, number)
         found = await deliveries.candidates(tx, {bot_id: fleet.shape.sends}, timedelta(hours=1))
         now = min(candidate.due_at for candidate in found)
-        times = await deliveries.assign(tx, [(candidate, now) for candidate in found])
+        times = await in_hand.assign(tx, "deliveries", [(candidate, now) for candidate in found])
     jobs = [
         SendFinalMessage(
             delivery_id=c.delivery_id,

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from common.batch import Batch
 from common.dbclock import DatabaseClock
 from common.errors import StoreUnavailable
 from common.jobs import ReviseMessage, SendFinalMessage
-from common.store import slots
+from common.store import in_hand, slots
+from common.store.in_hand import Key
 from common.store.pool import Pool, Tx
 from common.store.slots import Used
 from common.telemetry.redact import describe
@@ -29,11 +30,12 @@ _log = logging.getLogger(__name__)
 JobT = TypeVar("JobT", bound=SendFinalMessage | ReviseMessage)
 BegunT = TypeVar("BegunT")
 EndedT = TypeVar("EndedT")
-Key: TypeAlias = tuple[int, datetime]  # the row, and the slot that it had when the job was published
 
 
 class Journal(ABC, Generic[JobT, BegunT, EndedT]):
     """One a process, named by `owner`: while it beats, what it has begun is not touched by others."""
+
+    rows: ClassVar[in_hand.Ledger]
 
     def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
         self._pool = pool
@@ -54,14 +56,6 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
     @abstractmethod
     async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunT]:
         """By row: those that still have this very slot."""
-
-    @abstractmethod
-    async def _drop(self, tx: Tx, keys: Sequence[Key]) -> set[int]:
-        """Stale jobs; which of the rows another copy or a later job has in hand."""
-
-    @abstractmethod
-    async def _take_back(self, tx: Tx, keys: Sequence[Key]) -> None:
-        """Intents of this owner after which nothing was sent."""
 
     @abstractmethod
     async def _write_outcomes(self, tx: Tx, batch: Sequence[EndedT]) -> None:
@@ -141,13 +135,13 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
     async def _give_back(self, jobs: list[JobT]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            taken = await self._drop(tx, [self._key(job) for job in jobs])
+            taken = await in_hand.drop(tx, self.rows, [self._key(job) for job in jobs])
             await slots.release(tx, [self._unused_slots(job, now) for job in jobs if self._row(job) not in taken])
         return [None] * len(jobs)
 
     async def _withdraw(self, jobs: list[JobT]) -> list[None]:
         async with self._pool.transaction("withdraw") as tx:
-            await self._take_back(tx, [self._key(job) for job in jobs])
+            await in_hand.withdraw(tx, self.rows, [self._key(job) for job in jobs], self.owner)
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[EndedT]) -> list[None]:

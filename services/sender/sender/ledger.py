@@ -13,11 +13,12 @@ from common.records import Begun
 from common.store import broadcasts, congestion, deliveries, group_states, groups, moving, slots
 from common.store.deliveries import Outcome
 from common.store.groups import Note
+from common.store.in_hand import Key
 from common.store.pool import Tx
 from common.store.slots import Used
 from common.telemetry import metrics
 
-from sender.journal import Journal, Key
+from sender.journal import Journal
 from sender.rules.outcomes import Decision, Progress, onward
 
 _SENDS = {
@@ -39,7 +40,9 @@ class Ended:
 
 
 class Ledger(Journal[SendFinalMessage, Begun, Ended]):
-    """The rows are deliveries."""
+    """Of broadcasts."""
+
+    rows = "deliveries"
 
     async def settle(self, job: SendFinalMessage, ended: Ended) -> None:
         """Counted once it is written."""
@@ -57,12 +60,6 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
 
     async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, Begun]:
         return {row.delivery_id: row for row in await deliveries.begin(tx, keys, self.owner)}
-
-    async def _drop(self, tx: Tx, keys: Sequence[Key]) -> set[int]:
-        return await deliveries.drop(tx, keys)
-
-    async def _take_back(self, tx: Tx, keys: Sequence[Key]) -> None:
-        await deliveries.withdraw(tx, keys, self.owner)
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[Ended]) -> None:
         written = await deliveries.settle(tx, [_outcome(ended) for ended in batch])

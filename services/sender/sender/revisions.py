@@ -17,13 +17,14 @@ from common.records import BegunItem
 from common.registry import BotRegistry
 from common.send_window import SendWindow
 from common.store import congestion, moving, revision_items, revisions, slots
+from common.store.in_hand import Key
 from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked
 
-from sender.journal import Journal, Key
+from sender.journal import Journal
 from sender.rules import revising
 from sender.rules.head_start import HeadStart
 from sender.rules.revising import Verdict
@@ -111,19 +112,15 @@ class Revisions:
 
 
 class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
-    """The rows are items of revisions."""
+    """Of revisions."""
+
+    rows = "revision_items"
 
     def _row(self, job: ReviseMessage) -> int:
         return job.item_id
 
     async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunItem]:
         return {row.item_id: row for row in await revision_items.begin(tx, keys, self.owner)}
-
-    async def _drop(self, tx: Tx, keys: Sequence[Key]) -> set[int]:
-        return await revision_items.drop(tx, keys)
-
-    async def _take_back(self, tx: Tx, keys: Sequence[Key]) -> None:
-        await revision_items.withdraw(tx, keys, self.owner)
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[_Ended]) -> None:
         written = await revision_items.settle(tx, [_outcome(ended) for ended in batch])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from common.records import Candidate
-from common.store import broadcasts, deliveries, reaping, slots, steering
+from common.store import broadcasts, deliveries, in_hand, reaping, slots, steering
 from common.store.pool import Tx
 from common.testing.polling import eventually
 
@@ -32,7 +32,7 @@ async def slotted(fleet: Fleet) -> list[Candidate]:
     """All that wait are handed out."""
     async with fleet.db.transaction() as tx:
         found = await deliveries.candidates(tx, dict.fromkeys(await bot_ids(fleet), 9), AHEAD)
-        await deliveries.assign(tx, [(candidate, datetime.now(UTC)) for candidate in found])
+        await in_hand.assign(tx, "deliveries", [(candidate, datetime.now(UTC)) for candidate in found])
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import broadcasts, reaping
+from common.store import broadcasts, in_hand, reaping
 from common.store.pool import Tx
 from common.testing.polling import eventually
 
@@ -126,14 +126,14 @@ async def test_a_lost_job_waits_for_another_slot(fleet: Fleet) -> None:
     broadcast_id = await fleet.broadcast(ids)
     async with fleet.db.transaction() as tx:
         await tx.execute("UPDATE deliveries SET state = 'slotted', slot_at = now() - interval '1 min'")
-        assert await reaping.unslot(tx, timedelta(seconds=5)) == 1
+        assert await in_hand.unslot(tx, "deliveries", timedelta(seconds=5)) == 1
     assert set((await fleet.ledger(broadcast_id)).values()) == {"pending"}
 
 
 @pytest.mark.parametrize(
     ("state", "reap"),
     [
-        ("slotted", lambda tx: reaping.unslot(tx, timedelta(seconds=5))),
+        ("slotted", lambda tx: in_hand.unslot(tx, "deliveries", timedelta(seconds=5))),
         ("sending", lambda tx: reaping.orphans(tx, timedelta(seconds=5))),
         ("pending", reaping.close_cancelled),
         ("pending", reaping.expire),

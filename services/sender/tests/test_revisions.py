@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from common.jobs import PlanBroadcast
 from common.send_window import SendWindow
-from common.store import broadcasts, reaping, revision_items, revisions
+from common.store import broadcasts, in_hand, reaping, revision_items, revisions
 from common.store.broadcasts import Targets
 from common.store.revision_items import ItemOutcome
 from common.store.revisions import Kind, Revision
@@ -382,4 +382,4 @@ async def test_a_late_answer_changes_nothing_of_the_next_attempt(fleet: Fleet, b
         assert await revision_items.settle(tx, [late]) == set()
         assert await tx.fetchval("SELECT state FROM revision_items") == "sending"
         # A copy of the first job comes late too: it frees nothing that the second one holds.
-        assert await revision_items.drop(tx, [(item["item_id"], item["slot_at"])]) == {item["item_id"]}
+        assert await in_hand.drop(tx, "revision_items", [(item["item_id"], item["slot_at"])]) == {item["item_id"]}

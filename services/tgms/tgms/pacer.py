@@ -18,7 +18,7 @@ from common.ids import JobId
 from common.jobs import ReviseMessage, SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Candidate, FreeSlot
-from common.store import backlog, deliveries, revision_items, slots
+from common.store import backlog, deliveries, in_hand, revision_items, slots
 from common.store.pool import Pool, Tx
 from common.telemetry.redact import describe
 
@@ -93,8 +93,8 @@ class Pacer:
 async def _assign(tx: Tx, pairs: list[Pair]) -> dict[int, datetime]:
     sends = [(c, _latest(taken)) for taken, c in pairs if not c.revises]
     revisions = [(c, _latest(taken)) for taken, c in pairs if c.revises]
-    times = await deliveries.assign(tx, sends) if sends else {}
-    return times | (await revision_items.assign(tx, revisions) if revisions else {})
+    times = await in_hand.assign(tx, "deliveries", sends) if sends else {}
+    return times | (await in_hand.assign(tx, "revision_items", revisions) if revisions else {})
 
 
 def _job(taken: list[FreeSlot], c: Candidate, at: datetime) -> SendFinalMessage | ReviseMessage:

@@ -13,7 +13,7 @@ from common.bus.publisher import Publisher
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import broadcasts, reaping
+from common.store import broadcasts, in_hand, reaping
 from common.store.pool import Pool
 from common.telemetry import metrics
 
@@ -45,7 +45,7 @@ class Reaper:
             await self._leader.fence(tx)
             steady = self._steadiness.after_round(time.monotonic())
             counts = {
-                "unslotted": await reaping.unslot(tx, LATE),
+                "unslotted": await in_hand.unslot(tx, "deliveries", LATE),
                 "orphans": await reaping.orphans(tx, SILENT) if steady else 0,
                 "stuck": await reaping.stuck_slots(tx, _STUCK),
                 "cancelled": await reaping.close_cancelled(tx),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from common.store import revision_items, revisions
+from common.store import in_hand, revision_items, revisions
 from common.store.pool import Pool
 
 from tgms.leader import Leader
@@ -35,7 +35,7 @@ class Revisions:
             await self._leader.fence(tx)
             steady = self._steadiness.after_round(time.monotonic())
             counts = {
-                "unslotted": await revision_items.unslot(tx, LATE),
+                "unslotted": await in_hand.unslot(tx, "revision_items", LATE),
                 "orphans": await revision_items.orphans(tx, SILENT) if steady else 0,
                 "closed": await revision_items.close(tx),
                 "too_old": await revision_items.expire(tx),

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from common.ids import BotId
 from common.records import Begun, Candidate
-from common.store import events, slots
+from common.store import events
 from common.store.broadcasts import Targets
 from common.store.events import DELIVERY, TOLD_DELIVERIES, WANTED
 from common.store.groups import SENDABLE
@@ -124,11 +124,6 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
     )
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
-    """The time that each was given, by delivery; those that are not `pending` any more are left out."""
-    return await slots.assign(tx, "deliveries", chosen)
-
-
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
     """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved, is too late or
     may not be sent to its group any more is left out.
@@ -154,37 +149,6 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
         list(IN_DOUBT),
     )
     return [Begun(**dict(row)) for row in rows]
-
-
-async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
-    """Takes intents back whose commit was in doubt: whoever asked for them was told of an error and sent nothing."""
-    await tx.execute(
-        f"""UPDATE deliveries d SET state = 'slotted', owner = NULL, attempts = d.attempts - 1
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'sending'
-               AND d.owner = $3""",  # noqa: S608 (our own words)
-        [delivery_id for delivery_id, _ in jobs],
-        [slot_at for _, slot_at in jobs],
-        owner,
-    )
-
-
-async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
-    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
-    ids = [delivery_id for delivery_id, _ in jobs]
-    await tx.execute(
-        f"""UPDATE deliveries d SET state = 'pending', slot_at = NULL
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at)
-           WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608
-        ids,
-        [slot_at for _, slot_at in jobs],
-    )
-    rows = await tx.fetch(
-        f"""SELECT delivery_id FROM deliveries d
-            WHERE delivery_id = ANY($1::bigint[]) AND {_STATE} IN ('slotted', 'sending')""",  # noqa: S608 (our own words)
-        ids,
-    )
-    return {row["delivery_id"] for row in rows}
 
 
 async def settle(tx: Tx, outcomes: Sequence[Outcome]) -> set[int]:

@@ -24,27 +24,6 @@ _CHUNK = 5000  # rows a statement
 _ONCE_MORE = "b.on_unknown = 'resend_once' AND NOT coalesce(d.reason = ANY($2::text[]), false)"
 
 
-async def unslot(tx: Tx, late: timedelta) -> int:
-    """Deliveries whose slot passed so long ago that their job is lost: they wait for another slot."""
-    return await _count(
-        tx,
-        f"""WITH lost AS (
-               UPDATE deliveries d SET state = 'pending', slot_at = NULL
-               WHERE delivery_id = ANY (ARRAY(
-                   SELECT delivery_id FROM deliveries
-                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
-               AND {_STATE} = 'slotted' RETURNING delivery_id, group_id, bot_id),
-           turns AS (
-               UPDATE group_turns t SET held_by = NULL FROM lost WHERE t.group_id = lost.group_id AND t.held_by =
-               lost.delivery_id),
-           slots AS (
-               UPDATE bot_slots s SET held_by = NULL FROM lost
-               WHERE s.bot_id = lost.bot_id AND s.held_by = lost.delivery_id::text)
-           SELECT count(*) FROM lost""",  # noqa: S608 (our own words)
-        late,
-    )
-
-
 async def orphans(tx: Tx, silent: timedelta) -> int:
     """Sends whose owner is silent may have happened or not: `unknown`, or once more where the broadcast says so."""
     return await _count(

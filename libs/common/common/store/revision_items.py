@@ -12,7 +12,6 @@ from typing import Final
 
 from common.ids import BotId
 from common.records import REVISION_ATTEMPTS, BegunItem, Candidate
-from common.store import slots
 from common.store.deliveries import ELSEWHERE
 from common.store.pool import Tx
 from common.store.states import state_of
@@ -72,11 +71,6 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
     return [Candidate(**dict(row)) for row in rows]
 
 
-async def assign(tx: Tx, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
-    """As for deliveries."""
-    return await slots.assign(tx, "revision_items", chosen)
-
-
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[BegunItem]:
     """The intents: only items that still have this very slot, of revisions that nothing has superseded."""
     rows = await tx.fetch(
@@ -101,36 +95,6 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
     return [BegunItem(**dict(row)) for row in rows]
 
 
-async def withdraw(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> None:
-    """Intents whose commit was in doubt: whoever asked for them was told of an error and called nobody."""
-    await tx.execute(
-        f"""UPDATE revision_items i SET state = 'slotted', owner = NULL, attempts = i.attempts - 1
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
-           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND {_STATE} = 'sending' AND i.owner = $3""",  # noqa: S608
-        [item_id for item_id, _ in jobs],
-        [slot_at for _, slot_at in jobs],
-        owner,
-    )
-
-
-async def drop(tx: Tx, jobs: Sequence[tuple[int, datetime]]) -> set[int]:
-    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
-    ids = [item_id for item_id, _ in jobs]
-    await tx.execute(
-        f"""UPDATE revision_items i SET state = 'pending', slot_at = NULL
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (item_id, slot_at)
-           WHERE i.item_id = j.item_id AND i.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608 (our own words)
-        ids,
-        [slot_at for _, slot_at in jobs],
-    )
-    rows = await tx.fetch(
-        f"""SELECT item_id FROM revision_items i
-            WHERE item_id = ANY($1::bigint[]) AND {_STATE} IN ('slotted', 'sending')""",  # noqa: S608 (our own words)
-        ids,
-    )
-    return {row["item_id"] for row in rows}
-
-
 async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
     """Each exactly once: an attempt that was given up meanwhile changes nothing. Which ones this wrote."""
     rows = await tx.fetch(
@@ -150,27 +114,6 @@ async def settle(tx: Tx, outcomes: Sequence[ItemOutcome]) -> set[int]:
         [o.unsent for o in outcomes],
     )
     return {row["item_id"] for row in rows}
-
-
-async def unslot(tx: Tx, late: timedelta) -> int:
-    """Items whose slot passed so long ago that their job is lost: they wait for another slot."""
-    count: int = await tx.fetchval(
-        f"""WITH lost AS (
-               UPDATE revision_items i SET state = 'pending', slot_at = NULL
-               WHERE item_id = ANY (ARRAY(
-                   SELECT item_id FROM revision_items
-                   WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
-               AND {_STATE} = 'slotted' RETURNING item_id, group_id, bot_id),
-           turns AS (
-               UPDATE group_turns t SET held_by = NULL
-               FROM lost WHERE t.group_id = lost.group_id AND t.held_by = lost.item_id),
-           slots AS (
-               UPDATE bot_slots s SET held_by = NULL
-               FROM lost WHERE s.bot_id = lost.bot_id AND s.held_by = lost.item_id::text)
-           SELECT count(*) FROM lost""",  # noqa: S608 (our own words)
-        late,
-    )
-    return count
 
 
 async def orphans(tx: Tx, silent: timedelta) -> int:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
 
 from common.ids import BotId
-from common.records import Candidate, FreeSlot, Turn
+from common.records import FreeSlot, Turn
 from common.store.pool import Tx
-from common.store.states import state_of
-
-Ledger: TypeAlias = Literal["deliveries", "revision_items"]
-_KEYS: Final[dict[Ledger, str]] = {"deliveries": "delivery_id", "revision_items": "item_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +114,6 @@ async def give_back(tx: Tx, turn: Turn, free_at: datetime) -> None:
         turn.holder,
         free_at,
     )
-
-
-async def assign(tx: Tx, table: Ledger, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
-    """Each row is `slotted` and has its group's turn until the answer; by row the slot's time, or the turn's where that
-    is later.
-
-    Left out is what is not `pending` any more, for others settle rows beside the pacer, and what somebody has locked.
-    """
-    key = _KEYS[table]
-    rows = await tx.fetch(
-        f"""WITH mine AS (
-               SELECT d.{key}, d.group_id, c.slot_at, c.items
-               FROM unnest($1::bigint[], $2::timestamptz[], $3::int[]) AS c ({key}, slot_at, items)
-                   JOIN {table} d USING ({key})
-               WHERE {state_of("d")} = 'pending' FOR UPDATE OF d SKIP LOCKED),
-           turns AS (
-               UPDATE group_turns t SET held_by = mine.{key} FROM mine
-               WHERE t.group_id = mine.group_id AND t.held_by IS NULL
-               RETURNING t.held_by, greatest(mine.slot_at, turn_for(t.next_at, t.recent, mine.items)) AS slot_at)
-           UPDATE {table} d SET state = 'slotted', slot_at = turns.slot_at FROM turns
-           WHERE d.{key} = turns.held_by RETURNING d.{key} AS row, d.slot_at""",  # noqa: S608 (ours)
-        [candidate.delivery_id for candidate, _ in chosen],
-        [at for _, at in chosen],
-        [candidate.items for candidate, _ in chosen],
-    )
-    return {row["row"]: row["slot_at"] for row in rows}
 
 
 async def release(tx: Tx, used: Sequence[Used]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from common.congestion import Refusal
 from common.ids import BotId
 from common.records import Begun
-from common.store import congestion, deliveries, slots
+from common.store import congestion, deliveries, in_hand, slots
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.slots import Used
@@ -69,7 +69,7 @@ async def row(tx: Tx, job: Job) -> tuple[Any, ...]:
 
 async def give_back(tx: Tx, job: Job) -> None:
     """As the sender's ledger does with a stale job."""
-    taken = await deliveries.drop(tx, [(job.delivery_id, job.slot_at)])
+    taken = await in_hand.drop(tx, "deliveries", [(job.delivery_id, job.slot_at)])
     if job.delivery_id not in taken:
         await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, [job.slot], datetime.now(UTC))])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId
 from common.records import Candidate
-from common.store import deliveries, group_states, moving, revision_items
+from common.store import deliveries, group_states, in_hand, moving, revision_items
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
@@ -53,17 +53,17 @@ JOBS = [(7, NOW), (8, NOW)]
 WANTED = {BotId(n): 3 for n in range(1, 11)}
 CHOSEN = [(Candidate(7, 7, 7, BotId(8), 5, NOW), NOW)]
 STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
-    "assigned": lambda tx: deliveries.assign(tx, CHOSEN),
+    "assigned": lambda tx: in_hand.assign(tx, "deliveries", CHOSEN),
     "begun": lambda tx: deliveries.begin(tx, JOBS, "w1"),
-    "withdrawn": lambda tx: deliveries.withdraw(tx, JOBS, "w1"),
-    "dropped": lambda tx: deliveries.drop(tx, JOBS),
+    "withdrawn": lambda tx: in_hand.withdraw(tx, "deliveries", JOBS, "w1"),
+    "dropped": lambda tx: in_hand.drop(tx, "deliveries", JOBS),
     "settled": lambda tx: deliveries.settle(tx, [Outcome(7, NOW, "sent")]),
     "put off": lambda tx: deliveries.put_off(tx, JOBS, SECOND),
     "postponed": lambda tx: deliveries.postpone(tx, [CHOSEN[0][0]]),
-    "items assigned": lambda tx: revision_items.assign(tx, CHOSEN),
+    "items assigned": lambda tx: in_hand.assign(tx, "revision_items", CHOSEN),
     "items begun": lambda tx: revision_items.begin(tx, JOBS, "w1"),
-    "items withdrawn": lambda tx: revision_items.withdraw(tx, JOBS, "w1"),
-    "items dropped": lambda tx: revision_items.drop(tx, JOBS),
+    "items withdrawn": lambda tx: in_hand.withdraw(tx, "revision_items", JOBS, "w1"),
+    "items dropped": lambda tx: in_hand.drop(tx, "revision_items", JOBS),
     "items settled": lambda tx: revision_items.settle(tx, [ItemOutcome(7, NOW, "done")]),
 }
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import bots, broadcasts, deliveries, groups, reaping, slots, steering
+from common.store import bots, broadcasts, deliveries, groups, in_hand, reaping, slots, steering
 from common.store.broadcasts import Targets
 from common.store.pool import Pool, Tx
 from common.testing.builders import make_bot
@@ -103,7 +103,7 @@ class Sending(RuleBasedStateMachine):
                     pairs.append((slot, mine[0]))
                     taken.add(mine[0].group_id)
             await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
-            times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+            times = await in_hand.assign(tx, "deliveries", [(c, slot.free_at) for slot, c in pairs])
             return [Job(c.delivery_id, c.group_id, c.bot_id, slot.slot, times[c.delivery_id]) for slot, c in pairs]
 
         self.queue += self.do(work)
@@ -125,7 +125,7 @@ class Sending(RuleBasedStateMachine):
         job, name = self.queue.pop(pick % len(self.queue)), self.owners[owner]
         rows = self.do(lambda tx: deliveries.begin(tx, [(job.delivery_id, job.slot_at)], name))
         if rows and doubt:
-            self.do(lambda tx: deliveries.withdraw(tx, [(job.delivery_id, job.slot_at)], name))
+            self.do(lambda tx: in_hand.withdraw(tx, "deliveries", [(job.delivery_id, job.slot_at)], name))
             self.queue.append(job)
         elif rows:
             self.begun += 1
@@ -184,7 +184,7 @@ class Sending(RuleBasedStateMachine):
         async def work(tx: Tx) -> None:
             for nth in beating:
                 await reaping.beat(tx, self.owners[nth])
-            await reaping.unslot(tx, LATE)
+            await in_hand.unslot(tx, "deliveries", LATE)
             await reaping.orphans(tx, SILENT)
             await reaping.stuck_slots(tx, STUCK)
             await reaping.close_cancelled(tx)

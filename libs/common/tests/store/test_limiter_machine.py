@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 from common.ids import BotId, ChatId
 from common.records import Turn
-from common.store import bots, broadcasts, deliveries, groups, reaping, slots
+from common.store import bots, broadcasts, deliveries, groups, in_hand, reaping, slots
 from common.store.broadcasts import Targets
 from common.store.deliveries import Outcome
 from common.store.pool import Pool, Tx
@@ -89,7 +89,7 @@ class Arriving(RuleBasedStateMachine):
             unique = list({c.group_id: c for c in reversed(found)}.values())
             pairs = list(zip(free, unique, strict=False))
             await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])
-            times = await deliveries.assign(tx, [(c, slot.free_at) for slot, c in pairs])
+            times = await in_hand.assign(tx, "deliveries", [(c, slot.free_at) for slot, c in pairs])
             return [Job(c.delivery_id, c.group_id, c.bot_id, slot.slot, times[c.delivery_id]) for slot, c in pairs]
 
         self.queue += self.do(work)
@@ -146,7 +146,7 @@ class Arriving(RuleBasedStateMachine):
     def reap(self) -> None:
         async def work(tx: Tx) -> None:
             await reaping.beat(tx, "sender")
-            await reaping.unslot(tx, LATE)
+            await in_hand.unslot(tx, "deliveries", LATE)
             await reaping.orphans(tx, SILENT)
             await reaping.stuck_slots(tx, STUCK)
 

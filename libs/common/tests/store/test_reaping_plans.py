@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import reaping, revision_items
+from common.store import in_hand, reaping, revision_items
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
@@ -23,11 +23,11 @@ STATEMENTS: dict[str, Callable[[Any], Awaitable[int]]] = {
     "expire": reaping.expire,
     "close_cancelled": reaping.close_cancelled,
     "bar": reaping.bar,
-    "unslot": lambda tx: reaping.unslot(tx, LATE),
+    "unslot": lambda tx: in_hand.unslot(tx, "deliveries", LATE),
     "orphans": lambda tx: reaping.orphans(tx, LATE),
     "items expire": revision_items.expire,
     "items close": revision_items.close,
-    "items unslot": lambda tx: revision_items.unslot(tx, LATE),
+    "items unslot": lambda tx: in_hand.unslot(tx, "revision_items", LATE),
     "items orphans": lambda tx: revision_items.orphans(tx, LATE),
 }
 
