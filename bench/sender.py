@@ -110,7 +110,7 @@ async def _slotted(fleet: Broadcasters, bot_id: BotId) -> int:
         while await deliveries.plan(tx, number, targets, limit=10_000):
             pass
         await broadcasts.planned(tx, number)
-        found = await deliveries.candidates(tx, {bot_id: fleet.shape.sends}, timedelta(hours=1))
+        found = await deliveries.candidates(tx, {bot_id: fleet.shape.sends}, timedelta(hours=1), turn=0)
         now = min(candidate.due_at for candidate in found)
         times = await in_hand.assign(tx, "deliveries", [(candidate, now) for candidate in found])
     jobs = [

@@ -31,7 +31,7 @@ async def bar(tx: Tx, group_id: int, reason: str) -> None:
 async def slotted(fleet: Fleet) -> list[Candidate]:
     """All that wait are handed out."""
     async with fleet.db.transaction() as tx:
-        found = await deliveries.candidates(tx, dict.fromkeys(await bot_ids(fleet), 9), AHEAD)
+        found = await deliveries.candidates(tx, dict.fromkeys(await bot_ids(fleet), 9), AHEAD, turn=0)
         await in_hand.assign(tx, "deliveries", [(candidate, datetime.now(UTC)) for candidate in found])
     return found
 

@@ -72,7 +72,7 @@ class Pacer:
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
-            found = await deliveries.candidates(tx, wanted, AHEAD) if sends else []
+            found = await deliveries.candidates(tx, wanted, AHEAD, turn=self._turn) if sends else []
             found += await revision_items.candidates(tx, wanted, AHEAD) if revisions else []
             now = min(slot.free_at for slot in free)
             closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]

@@ -83,16 +83,26 @@ async def analyze(tx: Tx) -> None:
     await tx.execute("ANALYZE (SKIP_LOCKED) deliveries, group_turns")
 
 
-async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) -> list[Candidate]:
-    """For each bot up to so many of each running broadcast, to groups whose turn it may be within `horizon`.
+async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta, *, turn: int) -> list[Candidate]:
+    """For each bot up to so many of each of two running broadcasts of a priority, those whose `turn` it is, to groups
+    whose turn it may be within `horizon`.
 
-    A message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
+    More are not read, for a tick has slots for the first of them only; with two, a short one leaves none unused. A
+    message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
     """
     rows = await tx.fetch(
-        f"""SELECT c.delivery_id, b.broadcast_id, c.group_id, w.bot_id, b.priority, c.due_at, b.items,
+        f"""WITH lanes AS (
+               SELECT w.bot_id, w.n, b.broadcast_id, b.priority, b.items, b.expires_at,
+                   count(*) OVER same AS rivals, row_number() OVER (same ORDER BY b.broadcast_id) AS place
+               FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) CROSS JOIN broadcasts b
+               CROSS JOIN LATERAL (
+                   SELECT FROM deliveries d
+                   WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
+                       AND d.not_before <= statement_timestamp() ORDER BY d.not_before LIMIT 1) waiting
+               WHERE b.state = 'running' WINDOW same AS (PARTITION BY w.bot_id, b.priority))
+           SELECT c.delivery_id, b.broadcast_id, c.group_id, b.bot_id, b.priority, c.due_at, b.items,
                least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
-           FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) JOIN bots USING (bot_id)
-           CROSS JOIN broadcasts b
+           FROM lanes b JOIN bots USING (bot_id)
            CROSS JOIN LATERAL (
                SELECT d.delivery_id, d.group_id,
                    CASE WHEN d.parts_done > 0 THEN statement_timestamp()
@@ -101,14 +111,15 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta) ->
                    SELECT g.timezone, g.window_from, g.window_to FROM groups g JOIN group_turns t USING (group_id)
                    WHERE g.group_id = d.group_id AND {SENDABLE} AND t.held_by IS NULL
                        AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval OFFSET 0) g
-               WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
+               WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = b.bot_id AND d.state = 'pending'
                    AND d.not_before <= statement_timestamp()
                    AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
-               ORDER BY d.not_before, d.delivery_id LIMIT w.n) c
-           WHERE b.state = 'running'""",  # noqa: S608 (our own words)
+               ORDER BY d.not_before, d.delivery_id LIMIT b.n) c
+           WHERE (b.place + $4) % b.rivals < 2""",  # noqa: S608 (our own words)
         list(wanted),
         list(wanted.values()),
         horizon,
+        turn,
     )
     return [Candidate(**dict(row)) for row in rows]
 

@@ -170,9 +170,9 @@ async def test_an_album_waits_for_no_more_slots_than_there_are(db: Database) -> 
         assert targets is not None
         await deliveries.plan(tx, number, targets, limit=9)
         await broadcasts.planned(tx, number)
-        [before] = await deliveries.candidates(tx, {BOT: 10}, AHEAD)
+        [before] = await deliveries.candidates(tx, {BOT: 10}, AHEAD, turn=0)
         await tx.execute("UPDATE bots SET learned = 4, learned_at = now()")
-        [found] = await deliveries.candidates(tx, {BOT: 10}, AHEAD)
+        [found] = await deliveries.candidates(tx, {BOT: 10}, AHEAD, turn=0)
     assert (before.slots, found.slots, found.items) == (10, 4, 10)
 
 
@@ -222,7 +222,7 @@ async def test_a_bot_without_a_flood_costs_what_it_cost_before(db: Database, whi
         await {
             "pacer": lambda: slots.free(recorder, AHEAD),
             "reply": lambda: slots.take(recorder, BOT, 1, "me"),
-            "candidates": lambda: deliveries.candidates(recorder, {BOT: 30}, AHEAD),
+            "candidates": lambda: deliveries.candidates(recorder, {BOT: 30}, AHEAD, turn=0),
         }[which]()
         [(sql, values)] = recorder.asked
         assert RATES[which][0] in sql

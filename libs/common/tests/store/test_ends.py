@@ -35,5 +35,5 @@ async def test_what_is_too_late_is_neither_handed_out_nor_begun(
         await tx.execute(ROWS)
         await tx.execute("UPDATE broadcasts SET expires_at = now() + $1::interval", timedelta(seconds=left))
         await tx.execute("UPDATE deliveries SET parts_done = $1", parts_done)
-        assert len(await deliveries.candidates(tx, {BOT: 9}, AHEAD)) == goes_on
+        assert len(await deliveries.candidates(tx, {BOT: 9}, AHEAD, turn=0)) == goes_on
         assert len(await deliveries.begin(tx, await slotted(tx), "me")) == goes_on

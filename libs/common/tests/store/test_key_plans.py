@@ -104,7 +104,7 @@ async def test_what_waits_is_read_in_its_order_whichever_tables_have_statistics(
     async with filling(db, YOUNG) as tx:
         await tx.execute(f"ANALYZE {seen}")
         explainer = Explainer(tx)
-        await deliveries.candidates(explainer, WANTED, SECOND)  # type: ignore[arg-type]  # stands for a transaction
+        await deliveries.candidates(explainer, WANTED, SECOND, turn=0)  # type: ignore[arg-type]  # stands for a transaction
         await revision_items.candidates(explainer, WANTED, SECOND)  # type: ignore[arg-type]
     assert explainer.indexes >= {"deliveries_pending", "revision_items_pending", "groups_pkey", "group_turns_pkey"}
     assert explainer.scanned <= {"bots", "broadcasts", "revisions"}, "a page each"

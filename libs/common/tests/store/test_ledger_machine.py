@@ -95,7 +95,7 @@ class Sending(RuleBasedStateMachine):
     def pace(self) -> None:
         async def work(tx: Tx) -> list[Job]:
             free = await slots.free(tx, AHEAD)
-            found = await deliveries.candidates(tx, Counter(slot.bot_id for slot in free), AHEAD)
+            found = await deliveries.candidates(tx, Counter(slot.bot_id for slot in free), AHEAD, turn=0)
             pairs, taken = [], set()
             for slot in free:
                 mine = [c for c in found if c.bot_id == slot.bot_id and c.group_id not in taken]

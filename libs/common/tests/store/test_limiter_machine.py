@@ -85,7 +85,7 @@ class Arriving(RuleBasedStateMachine):
             if await tx.fetchval("SELECT count(*) FROM deliveries WHERE state = 'pending'") < len(self.groups):
                 await plan(tx)
             free = await slots.free(tx, AHEAD)
-            found = await deliveries.candidates(tx, Counter(slot.bot_id for slot in free), AHEAD)
+            found = await deliveries.candidates(tx, Counter(slot.bot_id for slot in free), AHEAD, turn=0)
             unique = list({c.group_id: c for c in reversed(found)}.values())
             pairs = list(zip(free, unique, strict=False))
             await slots.hold(tx, [(slot, str(c.delivery_id)) for slot, c in pairs])

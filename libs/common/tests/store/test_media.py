@@ -192,7 +192,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "file ids pruned": (lambda tx: media_files.prune(tx, 13 * DAY), {"media_files_created_at"}),
     "outcomes": (lambda tx: deliveries.settle(tx, [OUTCOME]), {"deliveries_pkey"}),
     "candidates": (
-        lambda tx: deliveries.candidates(tx, {BotId(7): 5}, DAY), {"deliveries_pending", "broadcasts_open"},
+        lambda tx: deliveries.candidates(tx, {BotId(7): 5}, DAY, turn=0), {"deliveries_pending", "broadcasts_open"},
     ),
     "a delivery put off": (lambda tx: deliveries.put_off(tx, [(7, NOW)], DAY), {"deliveries_pkey"}),
     "a delivery's broadcast": (lambda tx: deliveries.broadcast_of(tx, 7), {"deliveries_pkey"}),

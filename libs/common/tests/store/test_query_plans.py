@@ -139,7 +139,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     ),
     "sends without a sender": (lambda tx: reaping.orphans(tx, DAY), {"deliveries_in_hand", "webhooks_wanting"}),
     "sends to hand out": (
-        lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND),
+        lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND, turn=0),
         {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
     ),
     "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),

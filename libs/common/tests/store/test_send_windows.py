@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ async def test_one_groups_unknown_zone_holds_nobody_up(db: Database) -> None:
             """UPDATE groups SET window_from = (now() AT TIME ZONE 'UTC' + interval '2 h')::time,
                    window_to = (now() AT TIME ZONE 'UTC' + interval '3 h')::time WHERE chat_id <> -3"""
         )
-        found = {c.group_id: c.due_at for c in await deliveries.candidates(tx, {BotId(1): 9}, AHEAD)}
+        found = {c.group_id: c.due_at for c in await deliveries.candidates(tx, {BotId(1): 9}, AHEAD, turn=0)}
         now = await tx.fetchval("SELECT now()")
     unknown, _, without = (found[group_id] for group_id in sorted(found))
     assert timedelta(hours=1, minutes=59) < unknown - now < timedelta(hours=2, minutes=1)
@@ -85,11 +86,13 @@ class Recorder(Explainer):
         super()._walk(node, inner=inner)
 
 
-@pytest.mark.parametrize("rows", [deliveries, revision_items])
-async def test_what_waits_for_later_is_not_read(db: Database, rows: Any) -> None:
+@pytest.mark.parametrize(
+    "candidates", [partial(deliveries.candidates, turn=0), revision_items.candidates], ids=["sends", "revisions"]
+)
+async def test_what_waits_for_later_is_not_read(db: Database, candidates: Any) -> None:
     """The index ends where the time has not come: each tick of the pacer read all that waits for its window."""
     async with db.transaction() as tx:
         await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         recorder = Recorder(tx)
-        await rows.candidates(recorder, {BotId(1): 9}, AHEAD)
+        await candidates(recorder, {BotId(1): 9}, AHEAD)
     assert "not_before <= statement_timestamp()" in recorder.conditions
