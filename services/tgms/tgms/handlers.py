@@ -1,11 +1,11 @@
-"""One function per job kind; what is not built yet goes to the dead letters with that reason, and can be replayed
-later.
+"""One function per job kind. Where somebody waits for an answer that is not built yet, the job goes to the dead letters
+with that reason and can be replayed later; what people only did or said is marked as seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from common import jobs
 from common.errors import Reject
@@ -35,15 +35,11 @@ class Updates:
             case jobs.ProcessMigration():
                 await self._once(job, memberships.moved)
             case jobs.ProcessServiceMessage():
-                await self._once(job, _service_message)
+                await self._once(job, memberships.titled)
             case jobs.ProcessJoinRequest():
-                _not_built("join requests")
-            case jobs.ProcessChatMember():
-                _not_built("group membership")
-            case jobs.RecordActivity():
-                _not_built("activity")
-            case jobs.ProcessGroupCommand():
-                _not_built("group commands")
+                raise Reject("not built yet: join requests")
+            case jobs.ProcessChatMember() | jobs.RecordActivity() | jobs.ProcessGroupCommand():
+                await self._once(job, _nothing_yet)
             case _ as never:
                 assert_never(never)
 
@@ -54,10 +50,5 @@ class Updates:
                 await act(tx, job)
 
 
-async def _service_message(tx: Tx, job: jobs.ProcessServiceMessage) -> None:
-    if not await memberships.titled(tx, job):
-        _not_built("group membership")
-
-
-def _not_built(what: str) -> NoReturn:
-    raise Reject(f"not built yet: {what}")
+async def _nothing_yet(tx: Tx, job: UpdateJob) -> None:
+    """Everybody who joins or writes is one: as dead letters they would hide those that matter."""

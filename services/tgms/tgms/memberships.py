@@ -53,13 +53,11 @@ async def moved(tx: Tx, job: ProcessMigration) -> None:
         await _record(tx, job.bot_id, "group.migrated", before, after, "the group became a supergroup")
 
 
-async def titled(tx: Tx, job: ProcessServiceMessage) -> bool:
-    """False for a service message that is not about a title."""
+async def titled(tx: Tx, job: ProcessServiceMessage) -> None:
+    """Nothing is made of a service message that is not about a title."""
     title = _readable(updates.title(job.update))
-    if title is None:
-        return False
-    await group_states.retitle(tx, title.chat_id, title.title, title.kind, title.moment)
-    return True
+    if title is not None:
+        await group_states.retitle(tx, title.chat_id, title.title, title.kind, title.moment)
 
 
 async def _settle(tx: Tx, bot_id: BotId, group: GroupState | None, place: Place) -> None:
