@@ -32,7 +32,7 @@ async def test_a_message_for_all_becomes_a_broadcast_and_its_plan_job(api: Api) 
     body = answer.json()
     assert body == {
         "broadcast_id": 1, "accepted": 3, "skipped": 0, "skipped_by_reason": {}, "eta_seconds": 1,
-        "without_value": {}, "unknown_tags": [],
+        "held_by_reason": {}, "without_value": {}, "unknown_tags": [],
     }  # fmt: skip
     [row] = await api.rows("broadcasts")
     assert (row["state"], row["content"]) == ("planning", {"method": "sendMessage", "params": {"text": "hello"}})

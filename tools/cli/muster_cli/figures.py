@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Final
+
+_HELD: Final = {
+    "bot_off": "for a bot that is disabled or has no valid token (muster bots)",
+    "flood": "as long as Telegram has told their bot to",
+    "later": "for their send window or another attempt",
+}
 
 
 def groups(count: int) -> str:
@@ -45,3 +53,10 @@ def messages(count: int) -> str:
 def deliveries(count: int) -> str:
     """`1 delivery`, `1,240 deliveries`."""
     return f"{count:,} delivery" if count == 1 else f"{count:,} deliveries"
+
+
+def held(document: Mapping[str, Any]) -> str:
+    """Whom a broadcast keeps waiting for more than their turn, and for what; nothing for nobody."""
+    counts: Mapping[str, int] = document.get("held_by_reason") or {}
+    each = [f"{count:,} {_HELD.get(reason, f'({reason})')}" for reason, count in counts.items()]
+    return f"waiting: {', '.join(each)}" if each else ""

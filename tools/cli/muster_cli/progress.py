@@ -28,6 +28,7 @@ class Progress:
     eta: int | None  # seconds
     pause_reason: str | None
     send_at: str
+    held: str
     revised: tuple[Revision, ...]  # its recalls and edits, the newest first
 
     @classmethod
@@ -47,6 +48,7 @@ class Progress:
             eta=document["eta_seconds"],
             pause_reason=document["pause_reason"],
             send_at=document["send_at"],
+            held=figures.held(document),
             revised=tuple(map(Revision.of, document["revisions"])),
         )
 
@@ -117,6 +119,7 @@ class Progress:
         """All of it."""
         said = f"broadcast {self.broadcast_id} {self.standing}: {self.counts} of {self.total:,}"
         said = f"{said} ({self.pace})" if self.pace else said
+        said = f"{said}; {self.held}" if self.held and not self.sent_out else said
         return "; ".join([said, *(each.line for each in self.revised[:1])])
 
     def next_steps(self) -> list[str]:

@@ -103,7 +103,8 @@ def picture(now: Progress) -> RenderableType:
         f"  {now.left:,} left" if not now.sent_out else "",
         f"  {now.pace}" if now.pace and not now.ended else "",
     )
-    return Group(first, second, *(Text(clean(each.line)) for each in now.revised[:1]))
+    held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
+    return Group(first, second, *held, *(Text(clean(each.line)) for each in now.revised[:1]))
 
 
 def _certain(last: Progress | None) -> Progress:

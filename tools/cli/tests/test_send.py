@@ -136,6 +136,22 @@ async def test_a_time_to_live_is_counted_from_when_it_may_begin(world: World) ->
     assert (await world.operator.muster(*words, "--ttl", "10s")).err == ""
 
 
+async def test_whom_a_bot_that_is_off_keeps_waiting_is_said(world: World) -> None:
+    await world.grow(2)
+    await world.grow(3, SECOND)
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET enabled = false WHERE bot_id = $1", SECOND)
+    done = await world.operator.muster("send", "--all", "--dry-run", "hello")
+    assert (done.code, done.out) == (0, "Dry run, nothing is sent. To 5 groups.\n")
+    waiting = "waiting: 3 for a bot that is disabled or has no valid token (muster bots)"
+    assert done.err == f"warning: {waiting}\n"
+    await world.operator.muster("send", "--all", "--yes", "hello")
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert "waiting" not in shown.out, "it is not planned yet"
+    await world.plan(1)
+    assert waiting.removeprefix("waiting: ") in (await world.operator.muster("broadcasts", "show", "1")).out
+
+
 async def test_a_dry_run_refuses_what_the_send_refuses(world: World) -> None:
     await world.grow(1)
     for words in (["--tag", "nosuch", "hello"], ["--all", "hi {{nosuch}}"]):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from common.store.broadcasts import Targets
 from common.store.groups import SENDABLE, WHY_NOT
+from common.store.holdups import OFF, QUIET, Holdups
 from common.store.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """`rates` are the bots' sends a second; `skipped` counts by reason."""
+    """`rates` are the bots' sends a second; `skipped` counts by reason, `held` what is sent to, but not at once."""
 
     by_bot: dict[int, int] = field(default_factory=dict)
     rates: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    held: Holdups = field(default_factory=Holdups)
 
     @property
     def accepted(self) -> int:
@@ -24,16 +27,24 @@ class Audience:
         return sum(self.by_bot.values())
 
 
-async def of(tx: Tx, targets: Targets) -> Audience:
-    """By the same rule as the plan's; an id that is unknown and one of another key's bot look the same."""
-    condition, values = targets.condition(after=0)
+async def of(tx: Tx, targets: Targets, *, at: datetime | None = None) -> Audience:
+    """By the same rule as the plan's; an id that is unknown and one of another key's bot look the same. `at` is when it
+    begins.
+    """
+    condition, values = targets.condition(after=1)
     rows = await tx.fetch(
-        f"""SELECT g.bot_id, b.per_second, count(*) AS n, {WHY_NOT} AS reason
-           FROM groups g JOIN bots b USING (bot_id)
+        f"""SELECT g.bot_id, rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate, count(*) AS n,
+               {WHY_NOT} AS reason, {OFF} AS off, {QUIET} AS quiet, count(*) FILTER (WHERE w.opens > s.at) AS later,
+               extract(epoch FROM max(w.opens) FILTER (WHERE w.opens > s.at) - now())::float8 AS opens
+           FROM groups g JOIN bots b USING (bot_id) CROSS JOIN (SELECT greatest($1::timestamptz, now()) AS at) s
+           CROSS JOIN LATERAL (
+               SELECT next_in_window(s.at, g.timezone, g.window_from, g.window_to) AS opens) w
            WHERE {condition}
-           GROUP BY g.bot_id, b.per_second, reason""",  # noqa: S608 (our own words)
+           GROUP BY b.bot_id, g.bot_id, reason""",  # noqa: S608 (our own words)
+        at,
         *values,
     )
+    reached = [row for row in rows if row["reason"] is None]
     skipped = Counter[str]()
     for row in rows:
         if row["reason"]:
@@ -42,9 +53,10 @@ async def of(tx: Tx, targets: Targets) -> Audience:
     if missing:
         skipped["not_found"] = missing
     return Audience(
-        {row["bot_id"]: row["n"] for row in rows if row["reason"] is None},
-        {row["bot_id"]: row["per_second"] for row in rows},
+        {row["bot_id"]: row["n"] for row in reached},
+        {row["bot_id"]: row["rate"] for row in reached},
         dict(skipped),
+        Holdups.of(reached),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from common.store.backlog import Waiting
 from common.store.broadcasts import Broadcast, State
+from common.store.holdups import OFF, QUIET, Holdups
 from common.store.pool import Tx
 from common.store.revisions import Kind
 
@@ -21,6 +22,7 @@ class Tally:
     by_state: dict[str, int]
     rate: float
     waiting: Waiting
+    held: Holdups
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,12 @@ async def visible(tx: Tx, broadcast_id: int, within: list[int] | None) -> bool:
 async def tally(tx: Tx, broadcast_id: int) -> Tally:
     """One pass over its deliveries."""
     rows = await tx.fetch(
-        """SELECT d.state, d.bot_id, b.per_second, count(*) AS n,
-               count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent
+        f"""SELECT d.state, b.bot_id, rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate, count(*) AS n,
+               count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent,
+               {OFF} AS off, {QUIET} AS quiet, count(*) FILTER (WHERE d.not_before > now()) AS later,
+               extract(epoch FROM max(d.not_before) FILTER (WHERE d.not_before > now()) - now())::float8 AS opens
            FROM deliveries d JOIN bots b USING (bot_id) WHERE d.broadcast_id = $1
-           GROUP BY d.state, d.bot_id, b.per_second""",
+           GROUP BY d.state, b.bot_id""",  # noqa: S608 (our own words)
         broadcast_id,
         _RECENT,
     )
@@ -93,8 +97,9 @@ async def tally(tx: Tx, broadcast_id: int) -> Tally:
         by_state[row["state"]] += row["n"]
         if row["state"] in {"pending", "slotted", "sending"}:
             waiting[row["bot_id"]] += row["n"]
-    rates = {row["bot_id"]: row["per_second"] for row in rows}
-    return Tally(dict(by_state), sum(row["recent"] for row in rows) / _RECENT, Waiting(dict(waiting), rates))
+    rates = {row["bot_id"]: row["rate"] for row in rows}
+    held = Holdups.of(row for row in rows if row["state"] == "pending")
+    return Tally(dict(by_state), sum(row["recent"] for row in rows) / _RECENT, Waiting(dict(waiting), rates), held)
 
 
 async def deliveries(

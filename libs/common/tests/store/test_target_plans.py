@@ -51,10 +51,16 @@ async def filled(db: Database) -> AsyncIterator[Tx]:
         yield tx
 
 
+def literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"'{{{','.join(map(str, value))}}}'"
+    return "NULL" if value is None else str(value).lower()
+
+
 async def planned(tx: Tx, sql: str, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """The nodes of the plan for any values."""
     await tx.execute(f"PREPARE asked AS {sql}")
-    given = ", ".join(f"'{{{','.join(map(str, v))}}}'" if isinstance(v, list) else str(v).lower() for v in values)
+    given = ", ".join(map(literal, values))
     [found] = json.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked({given})"))
     await tx.execute("DEALLOCATE asked")
     return nodes(found["Plan"])

@@ -10,15 +10,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 from common.clock import utc_now
 from common.errors import AppError
 from common.store import audit, backlog, broadcast_views, broadcasts, pool, revisions, steering
-from common.store.backlog import Waiting
-from common.store.broadcast_views import DeliveryView
+from common.store.broadcast_views import DeliveryView, Tally
 from common.store.broadcasts import Broadcast, State
 from common.store.revisions import Kind
 from common.store.steering import Standing
 from fastapi import APIRouter, Depends, Path, Response, Security
 from pydantic import Field
 
-from ingress.api.fields import BIGINT, Answer, Id, Request
+from ingress.api.fields import BIGINT, HELD, Answer, Id, Request
 from ingress.api.pages import Asked, Page
 from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
@@ -67,9 +66,10 @@ class Progress(BroadcastAnswer):
         int | None,
         Field(
             description="Until the last one is sent, after what other broadcasts and their recalls and edits "
-            "have before it; null while it does not run."
+            "have before it; null while it does not run, or one of its bots is off."
         ),
     ]
+    held_by_reason: Annotated[dict[str, int], Field(description=HELD)]
     revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
@@ -130,7 +130,8 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
         message=await broadcasts.content(tx, broadcast_id),
         deliveries=tally.by_state,
         rate=tally.rate,
-        eta_seconds=await _eta(tx, found, tally.waiting),
+        eta_seconds=await _eta(tx, found, tally),
+        held_by_reason=tally.held.by_reason,
         revisions=[await shown(tx, revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
@@ -249,11 +250,20 @@ def _none() -> AppError:
     return AppError("broadcast_not_found", 404, "there is no such broadcast")
 
 
-async def _eta(tx: pool.Tx, found: Broadcast, waiting: Waiting) -> int | None:
-    if found.state not in {"scheduled", "planning", "running"}:
+async def _eta(tx: pool.Tx, found: Broadcast, tally: Tally) -> int | None:
+    if found.state not in {"scheduled", "planning", "running"} or tally.held.endless:
         return None
+    waiting, held = tally.waiting, tally.held
     ahead = await backlog.ahead(tx, waiting.by_bot, found.priority, broadcast_id=found.broadcast_id)
-    return eta.seconds(waiting.by_bot, ahead, waiting.rates, begins=found.send_at, now=utc_now())
+    return eta.seconds(
+        waiting.by_bot,
+        ahead,
+        waiting.rates,
+        begins=found.send_at,
+        now=utc_now(),
+        quiet=held.quiet,
+        opens=held.opens,
+    )
 
 
 def _delivery(row: DeliveryView) -> DeliveryAnswer:

@@ -7,6 +7,10 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 BIGINT: Final = 2**63 - 1
+HELD: Final = (
+    "How many wait for more than their turn: `bot_off` until their bot is enabled or has a new token, `flood` as long "
+    "as Telegram told it to, `later` for their send window or another attempt."
+)
 
 
 class Request(BaseModel):

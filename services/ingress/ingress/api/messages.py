@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from ingress.api import blanks, media
 from ingress.api.content import Message
-from ingress.api.fields import Answer, Id, Request, Tag
+from ingress.api.fields import HELD, Answer, Id, Request, Tag
 from ingress.auth import Caller, authorized
 from ingress.backend import Backend
 from ingress.deps import backend_of
@@ -94,7 +94,10 @@ class Accepted(Answer):
     accepted: int
     skipped: int
     skipped_by_reason: dict[str, int]
-    eta_seconds: Annotated[int, Field(description="Until the last one is sent, if nothing else comes.")]
+    eta_seconds: Annotated[
+        int | None, Field(description="Until the last one is sent, if nothing else comes; null while a bot is off.")
+    ]
+    held_by_reason: Annotated[dict[str, int], Field(description=HELD)]
     without_value: Annotated[
         dict[str, int],
         Field(description="By variable of the message: how many of the accepted groups get nothing in its place."),
@@ -157,7 +160,7 @@ async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
 
 async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     """AppError for what reaches nobody, or has a variable that nobody has."""
-    found, now = await audience.of(tx, targets), utc_now()
+    found, now = await audience.of(tx, targets, at=body.send_at), utc_now()
     unknown_tags = await audience.unknown_tags(tx, targets) if targets.tags or targets.exclude_tags else []
     if found.accepted == 0:
         why = "no group can be sent to"
@@ -165,13 +168,18 @@ async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     blank = await blanks.check(tx, body.message.content(), targets, found.accepted)
     sends = body.message.sends()
     waiting = {bot: n * sends for bot, n in found.by_bot.items()}
-    ahead = await backlog.ahead(tx, waiting, body.priority)
+    ahead, held = await backlog.ahead(tx, waiting, body.priority), found.held
     return Accepted(
         broadcast_id=None,
         accepted=found.accepted,
         skipped=sum(found.skipped.values()),
         skipped_by_reason=found.skipped,
-        eta_seconds=eta.seconds(waiting, ahead, found.rates, begins=body.send_at or now, now=now),
+        eta_seconds=None
+        if held.endless
+        else eta.seconds(
+            waiting, ahead, found.rates, begins=body.send_at or now, now=now, quiet=held.quiet, opens=held.opens
+        ),
+        held_by_reason=held.by_reason,
         without_value=blank,
         unknown_tags=unknown_tags,
     )

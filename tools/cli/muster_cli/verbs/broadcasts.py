@@ -111,6 +111,7 @@ def _show(context: Context) -> int:
             ("state", now.standing),
             ("groups", f"{now.total:,}" + ("" if found["planned"] else ", more are being planned")),
             ("deliveries", now.counts),
+            ("waiting", now.held.removeprefix("waiting: ")),
             ("recalls and edits", "\n".join(each.line for each in now.revised)),
             ("pace", now.pace),
             ("priority", found["priority"]),

@@ -157,8 +157,10 @@ def _warnings(context: Context, estimate: dict[str, Any]) -> Iterator[str]:
         yield f"nothing stands in the place of {counts} of {estimate['accepted']:,}"
     if tags := estimate.get("unknown_tags"):
         yield f"no group has the tag {', '.join(tags)}"
+    if held := figures.held(estimate):
+        yield held
     at, ttl = context.options.at, context.options.ttl
-    if ttl is not None:
+    if ttl is not None and estimate["eta_seconds"] is not None:
         ends = ttl + (max(0.0, (at - datetime.now(UTC)).total_seconds()) if at else 0)
         if ends < estimate["eta_seconds"]:
             yield f"the time to live ends before the last one is sent, {figures.span(estimate['eta_seconds'])} from now"
@@ -166,8 +168,9 @@ def _warnings(context: Context, estimate: dict[str, Any]) -> Iterator[str]:
 
 def _summary(context: Context, estimate: dict[str, Any]) -> str:
     begins = f" from {figures.shown(context.options.at)}" if context.options.at else ""
-    until = f"until the last one {figures.span(estimate['eta_seconds'])} from now"
-    return f"To {figures.groups(estimate['accepted'])}{begins}{_skipped(estimate)}, {until}."
+    eta = estimate["eta_seconds"]
+    until = "" if eta is None else f", until the last one {figures.span(eta)} from now"
+    return f"To {figures.groups(estimate['accepted'])}{begins}{_skipped(estimate)}{until}."
 
 
 def _skipped(estimate: dict[str, Any]) -> str:
