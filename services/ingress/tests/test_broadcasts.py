@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from common.store import broadcasts, deliveries
+from common.store import broadcasts, deliveries, steering
 from common.store.broadcasts import Targets
 
 from .api import FIRST, SECOND, Api
@@ -55,6 +55,17 @@ async def test_progress_rate_and_eta(api: Api) -> None:
     assert shown["deliveries"] == {"sent": 5, "pending": 35}
     assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (0.5, 2, 40, "running")
     assert shown["message"] == CONTENT
+
+
+async def test_more_than_a_request_takes_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "MOST", 2)
+    broadcast_id = await planned(api, await api.grow(FIRST, 5))
+    await settled(api, broadcast_id, *["failed"] * 3, *["unknown"] * 2)
+    answers = [(await act(api, broadcast_id, "retry_failed")).json() for _ in range(2)]
+    assert [(answer["deliveries"], answer["more"]) for answer in answers] == [(2, True), (1, False)]
+    marked = (await act(api, broadcast_id, "resolve_unknown", outcome="sent")).json()
+    assert (marked["deliveries"], marked["more"]) == (2, True), "nobody has looked whether there is a third"
+    assert sorted(await states(api, broadcast_id)) == ["pending"] * 3 + ["sent"] * 2
 
 
 async def test_lists_come_in_pages_the_newest_first(api: Api) -> None:
@@ -117,7 +128,7 @@ async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> No
     async with api.db.transaction() as tx:
         await tx.execute("UPDATE groups SET out_reason = 'no_rights' WHERE group_id = $1", groups[1])
     answer = await act(api, broadcast_id, "retry_failed")
-    assert answer.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1}
+    assert answer.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["pending", "failed", "sent"]
     row = (await api.rows("deliveries"))[0]
     assert (row["attempts"], row["reason"], row["settled_at"]) == (0, None, None)
@@ -158,9 +169,9 @@ async def test_unknown_ones_are_resolved_either_way(api: Api) -> None:
     [first, *_] = await api.rows("deliveries")
     ids = [first["delivery_id"]]
     marked = await act(api, broadcast_id, "resolve_unknown", outcome="sent", delivery_ids=ids)
-    assert marked.json() == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1}
+    assert marked.json() == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1, "more": False}
     again = await act(api, broadcast_id, "resolve_unknown", outcome="resend")
-    assert again.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1}
+    assert again.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["sent", "pending", "failed"]
 
 

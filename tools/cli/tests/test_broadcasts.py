@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from common.clock import utc_now
+from common.store import steering
 
 from .conftest import World
 
@@ -65,7 +66,7 @@ async def test_pause_resume_and_what_is_not_possible(world: World) -> None:
     assert (again.code, again.out) == (1, "")
     assert "409 Conflict: this can't be done with the broadcast: it is paused" in again.err
     resumed = await world.operator.muster("broadcasts", "resume", "1", "--json")
-    assert resumed.document == {"broadcast_id": 1, "state": "running", "deliveries": 0}
+    assert resumed.document == {"broadcast_id": 1, "state": "running", "deliveries": 0, "more": False}
 
 
 async def test_a_repeated_steering_gets_the_first_ones_answer(world: World) -> None:
@@ -87,6 +88,17 @@ async def test_cancel_asks(world: World) -> None:
     assert (await world.rows("broadcasts"))[0]["state"] == "running"
     done = await world.operator.muster("broadcasts", "cancel", "1", "--yes")
     assert (done.code, done.out) == (0, "Broadcast 1 is cancelled.\n")
+
+
+async def test_a_retry_asks_until_there_are_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "MOST", 2)
+    await world.grow(5)
+    await world.settle(await world.plan(), *["failed"] * 5)
+    retried = await world.operator.muster("broadcasts", "retry-failed", "1")
+    assert retried.out == "Broadcast 1 is running; 5 deliveries.\n"
+    await world.settle(1, *["failed"] * 5)
+    once = await world.operator.muster("broadcasts", "retry-failed", "1", "--idempotency-key", "k")
+    assert (once.out, "another --idempotency-key" in once.err) == ("Broadcast 1 is running; 2 deliveries.\n", True)
 
 
 async def test_retry_failed_and_resolve_unknown(world: World) -> None:

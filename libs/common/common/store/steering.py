@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from common.store.broadcasts import State
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.groups import SENDABLE
 from common.store.pool import Tx
+from common.store.states import state_of
 
+MOST: Final = 50_000  # deliveries a call: who waits for an answer has two seconds
+_STATE: Final = state_of("d")
 _SURELY_ONE = 2048  # letters of two UTF-16 units each fit into one message
 
 
@@ -39,19 +43,20 @@ async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing 
 
 
 async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None) -> int:
-    """Its deliveries in that state wait once more, where their groups can be sent to; how many. A group may have
-    another bot since: not one that the broadcast's key was not for.
+    """Up to `MOST` of its deliveries in that state wait once more, where their groups can be sent to; how many. A group
+    may have another bot since: not one that the broadcast's key was not for.
     """
     count: int = await tx.fetchval(
-        f"""WITH again AS (
+        f"""WITH chosen AS (
+               SELECT d.delivery_id, g.bot_id
+               FROM deliveries d JOIN groups g USING (group_id) JOIN broadcasts b USING (broadcast_id)
+               WHERE d.broadcast_id = $1 AND d.state = $2 AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
+                   AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[]))) AND {SENDABLE}
+               LIMIT $4),
+           again AS (
                UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
-                   not_before = to_timestamp(0), bot_id = g.bot_id
-               FROM groups g, broadcasts b
-               WHERE d.broadcast_id = $1 AND d.state = $2 AND g.group_id = d.group_id AND b.broadcast_id = $1
-                   AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
-                   AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[])))
-                   AND {SENDABLE}
-               RETURNING 1),
+                   not_before = to_timestamp(0), bot_id = chosen.bot_id
+               FROM chosen WHERE d.delivery_id = chosen.delivery_id AND {_STATE} = $2 RETURNING 1),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM again))
@@ -59,13 +64,14 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
         broadcast_id,
         state,
         None if only is None else list(only),
+        MOST,
     )
     return count
 
 
 async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None) -> int:
-    """Unknown ones that somebody has seen in their groups; how many. Of one in parts it was the part that is unknown:
-    those that follow it are still to be sent, unless the broadcast was recalled.
+    """Up to `MOST` unknown ones that somebody has seen in their groups; how many. Of one in parts it was the part that
+    is unknown: those that follow it are still to be sent, unless the broadcast was recalled.
 
     Where a sender died in a text's first part nobody has written how many there are: the next sender sees whether any
     is left. What can have only one, by its length, needs no sender; a cancelled broadcast has none to ask, and none
@@ -82,13 +88,13 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
                    AND NOT EXISTS (SELECT 1 FROM revisions r WHERE r.broadcast_id = $1 AND r.kind = 'recall') AS more
                FROM deliveries d JOIN broadcasts b USING (broadcast_id)
                WHERE d.broadcast_id = $1 AND d.state = 'unknown'
-                   AND ($2::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($2::bigint[])))),
+                   AND ($2::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($2::bigint[]))) LIMIT $3),
            settled AS (
                UPDATE deliveries d SET parts_done = d.parts_done + 1,
                    state = CASE WHEN seen.more THEN 'pending' ELSE 'sent' END,
                    attempts = CASE WHEN seen.more THEN 0 ELSE d.attempts END, reason = 'seen by an operator',
                    settled_at = CASE WHEN seen.more THEN NULL ELSE now() END
-               FROM seen WHERE d.delivery_id = seen.delivery_id AND d.state = 'unknown' RETURNING {DELIVERY}),
+               FROM seen WHERE d.delivery_id = seen.delivery_id AND {_STATE} = 'unknown' RETURNING {DELIVERY}),
            reopened AS (
                UPDATE broadcasts SET state = 'running', finished_at = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM settled WHERE state = 'pending')),
@@ -96,5 +102,6 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
         broadcast_id,
         None if only is None else list(only),
+        MOST,
     )
     return count

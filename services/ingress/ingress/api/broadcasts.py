@@ -97,6 +97,7 @@ class Steered(Answer):
     broadcast_id: int
     state: State
     deliveries: int
+    more: Annotated[bool, Field(description="There are more than one request takes: ask again.")]
 
 
 class ResolveUnknown(Request):
@@ -225,7 +226,7 @@ def _steering(
             bot_ids=now.bot_ids,
         )
         await audit.record(tx, entry)
-        return Steered(broadcast_id=broadcast_id, state=state, deliveries=changed)
+        return Steered(broadcast_id=broadcast_id, state=state, deliveries=changed, more=changed == steering.MOST)
 
     return effect
 

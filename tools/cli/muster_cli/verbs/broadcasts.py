@@ -142,13 +142,20 @@ def _steering(verb: str) -> Verb:
 
 
 def _steer(context: Context, verb: str, body: dict[str, Any] | None = None) -> int:
-    number = context.options.broadcast_id
-    found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=context.options.idempotency_key)
+    number, key = context.options.broadcast_id, context.options.idempotency_key
+    found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=key)
+    total = found["deliveries"]
+    while found.get("more") and not key:  # each request takes so many
+        found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=None)
+        total += found["deliveries"]
+    found["deliveries"] = total
     if context.screen.as_json:
         context.screen.document(found)
         return OK
     changed = f"; {figures.deliveries(found['deliveries'])}" if verb in {"retry_failed", "resolve_unknown"} else ""
     context.screen.line(f"Broadcast {number} is {found['state']}{changed}.")
+    if found.get("more"):
+        context.screen.note("there are more: run it again with another --idempotency-key")
     if verb == "retry_failed" and not found["deliveries"]:
         context.screen.note("nothing failed that could be sent again: muster groups list shows who can't be sent to")
     elif found["state"] in {"running", "planning"}:
