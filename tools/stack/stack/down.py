@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import threading
 from pathlib import Path
 from typing import Final
 
 from stack.console import Console
 from stack.errors import StackError
 from stack.fleet import BOTS, KEY
-from stack.holder import end_holder
+from stack.holder import end_holder, holder_of
 from stack.keeper import sweep
 from stack.logs import Follower, tails
 from stack.servers.accounts import outside_home
@@ -81,19 +80,21 @@ def reset_command(arguments: argparse.Namespace) -> int:
 
 
 def logs_command(arguments: argparse.Namespace) -> int:
-    """The end of the logs and what follows, until Ctrl-C."""
-    console, logs = Console(), state_directory() / "logs"
+    """The end of the logs and what follows, until Ctrl-C or until nothing runs that would write more."""
+    console, state = Console(), state_directory()
+    logs = state / "logs"
     names = arguments.names or list(WATCHED)
     missing = [name for name in names if not (logs / f"{name}.log").exists()]
     if missing:
         known = ", ".join(sorted(file.stem for file in logs.glob("*.log"))) or "none yet"
         raise StackError(f"no log of {', '.join(missing)}; there are: {known}")
-    stopped = threading.Event()
+    follower = Follower(tails(logs, names, lines=LINES), console.say, console.style)
     try:
         with ends_raise():
-            Follower(tails(logs, names, lines=LINES), console.say, console.style, stopped).follow()
+            follower.follow(lambda: holder_of(state) is not None)
     except EndRequested:
         return 0
+    console.say("    nothing is running any more: make up")
     return 0
 
 

@@ -53,9 +53,9 @@ class Follower:
     style: Style
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def follow(self) -> None:
-        """Return when stopped; what was written until then is shown."""
-        while not self.stopped.wait(POLL):
+    def follow(self, anybody_writes: Callable[[], bool] = lambda: True) -> None:
+        """Return when stopped, or when nobody writes; what was written until then is shown."""
+        while not self.stopped.wait(POLL) and anybody_writes():
             self.show()
         self.show()
 

@@ -36,6 +36,13 @@ def test_only_the_end_then_what_follows_half_lines_whole(tmp_path: Path) -> None
     assert [line.split()[-1] for line in written] == ["2", "3", "4", "56"]
 
 
+def test_where_nothing_runs_the_end_is_shown_and_nothing_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "dm.log").write_text("1\n")
+    written: list[str] = []
+    Follower(tails(tmp_path, ["dm"], lines=10), written.append, PLAIN).follow(lambda: False)
+    assert [line.split()[-1] for line in written] == ["1"]
+
+
 def test_a_new_run_starts_new_files(tmp_path: Path) -> None:
     (tmp_path / "dm.log").write_text("old\n")
     rotate(tmp_path)
