@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from common.ids import BotId
 from common.store import reaping, revision_items, slots
+from common.testing.polling import eventually
 from common.testing.postgres import Database
+from tgms import pacer
 from tgms.leader import Leader
 from tgms.pacer import Pacer
 
@@ -33,6 +36,19 @@ INSERT INTO revision_items (revision_id, delivery_id, group_id, bot_id, deadline
 # How one of the two rows ends while the other goes on.
 SENDS_END = "UPDATE broadcasts SET expires_at = now() - interval '1 ms' WHERE broadcast_id % 2 = 0"
 RECALL_ENDS = "UPDATE revision_items SET deadline = now() WHERE group_id % 2 = 0"
+
+
+# Fifty more groups before one that may be sent to, and their windows are closed.
+LAST = 53
+CLOSED = """
+DELETE FROM deliveries;
+INSERT INTO groups (bot_id, chat_id, window_from, window_to)
+    SELECT 1, -n, (now() AT TIME ZONE 'UTC' + interval '2 h')::time, (now() AT TIME ZONE 'UTC' + interval '3 h')::time
+    FROM generate_series(3, 52) n;
+INSERT INTO groups (bot_id, chat_id) VALUES (1, -53);
+INSERT INTO group_turns (group_id) SELECT group_id FROM groups ON CONFLICT DO NOTHING;
+INSERT INTO deliveries (broadcast_id, group_id, bot_id) SELECT 1, group_id, 1 FROM groups WHERE group_id > 2;
+"""
 
 
 @dataclass
@@ -137,3 +153,18 @@ async def test_slots_are_looked_at_where_something_waits(
     published: Any = Published()
     await Pacer(db.pool, published, leader)._tick()
     assert (len(looked), len(published.jobs)) == (looks, 2 * looks)
+
+
+async def test_an_open_window_behind_closed_ones_is_found_at_once(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick looks at as many as there are slots: thousands of closed windows were a quarter of a minute."""
+    monkeypatch.setattr(pacer, "TICK", 60.0)
+    async with db.transaction() as tx:
+        await tx.execute(ROWS + SENDS)
+        await tx.execute(CLOSED)
+    published, stop = cast("Any", Published()), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Pacer(db.pool, published, leader).run(stop))
+        await eventually(lambda: any(job.group_id == LAST for job in published.jobs), within=10)
+        stop.set()

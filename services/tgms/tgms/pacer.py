@@ -41,17 +41,20 @@ class Pacer:
         self._leader = leader
         self._turn = 0
         self._provided = 0.0
+        self._passed_over = False  # what waits for its window: behind it there may be others
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ticks at a steady beat, however long one takes."""
+        """Ticks at a steady beat, however long one takes; at once again behind thousands of closed windows."""
         while not stop.is_set():
             began = time.monotonic()
             if await self._leader.elected(TICK):
                 await self._tick()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(0.001, TICK - (time.monotonic() - began)))
+                beat = 0.0 if self._passed_over else TICK
+                await asyncio.wait_for(stop.wait(), max(0.001, beat - (time.monotonic() - began)))
 
     async def _tick(self) -> None:
+        self._passed_over = False
         try:
             with timed("pacer"):
                 jobs = await self._hand_out()
@@ -78,6 +81,7 @@ class Pacer:
             closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
             if closed:
                 await deliveries.postpone(tx, closed)
+                self._passed_over = True
             pairs = assign(free, [candidate for candidate in found if candidate.due_at <= now + AHEAD], turn=self._turn)
             self._turn += 1
             if not pairs:
