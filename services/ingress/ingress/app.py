@@ -61,7 +61,6 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        max_body_size=MAX_BODY,
     )
     app.state.backend = backend
     problems.install(app)
@@ -69,8 +68,9 @@ def _api(backend: Backend, telemetry: Telemetry) -> FastAPI:
     app.add_middleware(TraceIds)
     app.add_middleware(Requests)  # the last added is the outermost
     for resource in (messages, media, broadcasts, revisions, schedules, webhooks, groups, bots, keys, trail):
-        app.include_router(resource.router, dependencies=[Depends(parameters.known)])
-    app.include_router(health.router)
+        # The limit is each router's: the app's own would answer outside of what makes problems, in plain text.
+        app.include_router(resource.router, dependencies=[Depends(parameters.known)], max_body_size=MAX_BODY)
+    app.include_router(health.router, max_body_size=MAX_BODY)
     describe(app)
     if telemetry.on:
         FastAPIInstrumentor.instrument_app(

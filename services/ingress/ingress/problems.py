@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +15,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingress.rules.refusals import places
 from ingress.tracing import trace_id_of
 
 MEDIA_TYPE = "application/problem+json"
 _AGAIN = {"Retry-After": "5"}
+_DETAILS = {413: "the body is larger than 256 KiB"}
+_UNREADABLE: Mapping[type | None, str] = {  # what reading a body as JSON raises, besides its own errors
+    UnicodeDecodeError: "the body is not UTF-8",
+    RecursionError: "the body's JSON is too deep",
+    ValueError: "the body's JSON has a number with too many digits",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -62,10 +69,13 @@ def understood(error: Exception) -> AppError:
         case AppError():
             return error
         case RequestValidationError():
-            return AppError("invalid_request", 422, "the request is not valid", errors=_places(error.errors()))
+            return AppError(
+                "invalid_request", 422, "the request is not valid", errors=places(error.errors(), error.body)
+            )
         case HTTPException(status_code=status, headers=headers):
             word = HTTPStatus(status).phrase
-            return AppError(word.lower().replace(" ", "_"), status, word, headers=_plain(headers))
+            detail = _UNREADABLE.get(type(error.__cause__), _DETAILS.get(status, word))
+            return AppError(word.lower().replace(" ", "_"), status, detail, headers=_plain(headers))
         case StoreUnavailable():
             _log.warning("the database can't be reached", extra={"error": describe(error)})
             return AppError("unavailable", 503, "come back in a few seconds", headers=_AGAIN)
@@ -78,19 +88,25 @@ def understood(error: Exception) -> AppError:
 
 
 class Surprises:
-    """An exception that nobody expected is answered here, inside the span of its request and with its trace's id."""
+    """An exception that nobody expected is answered here, inside the span of its request and with its trace's id. So is
+    a body that the framework finds too large by its header: it says so in plain text.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Nothing can be done for an answer that has begun: then the connection ends with the exception."""
-        started = False
+        started = replaced = False
 
         async def watched(message: Message) -> None:
-            nonlocal started
+            nonlocal started, replaced
+            if not started and _is_plain_413(message):
+                replaced = True
+                await problem(scope, understood(HTTPException(413)))(scope, receive, send)
             started = True
-            await send(message)
+            if not replaced:
+                await send(message)
 
         try:
             await self._app(scope, receive, watched)
@@ -100,25 +116,10 @@ class Surprises:
             await problem(scope, understood(error))(scope, receive, send)
 
 
-def _places(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    return [{"in": str(e["loc"][0]), "at": _path(e["loc"][1:]), "what": _what(e)} for e in list(errors)[:20]]
-
-
-def _path(location: Iterable[object]) -> str:
-    return ".".join(str(step)[:64] for step in location)
-
-
-def _what(error: Mapping[str, Any]) -> str:
-    """Never the input: a wrong tag's own message would quote it."""
-    match error["type"]:
-        case "union_tag_invalid":
-            return f"must be one of {error['ctx']['expected_tags']}"
-        case "value_error":
-            return str(error["msg"]).removeprefix("Value error, ")
-        case "json_invalid":
-            return "is not JSON"
-        case _:
-            return str(error["msg"])
+def _is_plain_413(message: Message) -> bool:
+    return message.get("status") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not any(
+        value == MEDIA_TYPE.encode() for _, value in message["headers"]
+    )
 
 
 def _plain(headers: Mapping[str, str] | None) -> dict[str, str]:

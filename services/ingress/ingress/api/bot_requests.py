@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from ingress.api.fields import Request
 from ingress.rules.links import public_https
+from ingress.rules.refusals import Misfit
 from ingress.webhook import PATH
 
 
@@ -88,6 +89,7 @@ class BotChanges(Request):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError("null is no value: leave the field out to keep what is there")
+        for name in sorted(self.model_fields_set):
+            if getattr(self, name) is None:
+                raise Misfit(name, "null is no value here: leave it out to keep what is there")
         return self

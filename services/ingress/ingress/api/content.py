@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import Annotated, Any, Literal, Self, get_args
 
 from common.markup.entities import Marked
+from common.markup.errors import MarkupError
 from common.markup.parse import CAPTION_LIMIT, MOST_PARTS, TEXT_LIMIT
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -14,6 +15,7 @@ from ingress.api.fields import ChatNumber, Id, Request, Text
 from ingress.rules import links, markup
 from ingress.rules.files import Kind
 from ingress.rules.markup import ParseMode
+from ingress.rules.refusals import Misfit
 
 _CALLBACK_LIMIT = 64  # bytes
 _SHORTEST = 10  # characters of an address or a file_id
@@ -47,7 +49,7 @@ class Button(Request):
         if (self.url is None) == (self.callback_data is None):
             raise ValueError("a button has either url or callback_data")
         if self.callback_data is not None and len(self.callback_data.encode()) > _CALLBACK_LIMIT:
-            raise ValueError(f"callback_data is longer than {_CALLBACK_LIMIT} bytes")
+            raise Misfit("callback_data", f"is longer than {_CALLBACK_LIMIT} bytes")
         return self
 
 
@@ -113,7 +115,7 @@ class Captioned(Request):
     @model_validator(mode="after")
     def _understood(self) -> Self:
         if self.caption is not None:
-            fits(self.caption, self.parse_mode, CAPTION_LIMIT)
+            fits("caption", self.caption, self.parse_mode, CAPTION_LIMIT)
         return self
 
 
@@ -127,15 +129,16 @@ class TextMessage(_WithButtons):
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
-        marked = _read(self.text, self.parse_mode)
+        marked = _read("text", self.text, self.parse_mode)
         parts = markup.most_parts(markup.longest(self.text, marked), len(marked.entities))
         if parts > MOST_PARTS:
-            raise ValueError(f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible")
+            why = f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible"
+            raise Misfit("text", why)
         return self
 
     def sends(self) -> int:
         """Without what variables add."""
-        return -(-markup.length(_read(self.text, self.parse_mode).text) // TEXT_LIMIT)
+        return -(-markup.length(_read("text", self.text, self.parse_mode).text) // TEXT_LIMIT)
 
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMessage; the sender splits what is too long."""
@@ -236,16 +239,19 @@ class CopyMessage(_WithButtons, Captioned):
 Message = Annotated[TextMessage | MediaMessage | AlbumMessage | CopyMessage, Field(discriminator="type")]
 
 
-def fits(text: str, parse_mode: ParseMode | None, limit: int) -> None:
-    """ValueError for a text that is no message by itself."""
-    if markup.length(_read(text, parse_mode).text) > limit:
-        raise ValueError(f"longer than {limit} UTF-16 units")
+def fits(field: str, text: str, parse_mode: ParseMode | None, limit: int) -> None:
+    """Misfit for a text that is no message by itself."""
+    if markup.length(_read(field, text, parse_mode).text) > limit:
+        raise Misfit(field, f"longer than {limit} UTF-16 units")
 
 
-def _read(text: str, parse_mode: ParseMode | None) -> Marked:
-    marked = markup.read(text, parse_mode)
+def _read(field: str, text: str, parse_mode: ParseMode | None) -> Marked:
+    try:
+        marked = markup.read(text, parse_mode)
+    except MarkupError as error:
+        raise Misfit(field, str(error)) from None
     if not marked.text.strip():
-        raise ValueError("nothing is left of it without its markup")
+        raise Misfit(field, "nothing is left of it without its markup")
     return marked
 
 

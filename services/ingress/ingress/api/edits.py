@@ -41,7 +41,7 @@ class TextEdit(_Edit):
 
     @model_validator(mode="after")
     def _understood(self) -> Self:
-        fits(self.text, self.parse_mode, TEXT_LIMIT)
+        fits("text", self.text, self.parse_mode, TEXT_LIMIT)
         return self
 
     def params(self) -> dict[str, Any]:

@@ -10,13 +10,22 @@ from common.errors import AppError
 from common.store import audit, bot_views, group_admin, pool
 from common.store.group_admin import Filter, GroupRow
 from fastapi import APIRouter, Depends, Path, Query, Response, Security
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
 from ingress.api.fields import BIGINT, Answer, Id, Request, Tag, Text, storable
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules.refusals import Misfit
 
 router = APIRouter(prefix="/api/groups", tags=["groups"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["groups:read"])]
@@ -35,8 +44,14 @@ def _value(value: str | float) -> str | float:
     return value
 
 
+def _clock(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be a time of day, like 09:00")  # noqa: TRY004 (for pydantic)
+    return value
+
+
 _VariableValue = Annotated[str | bool | int | Annotated[float, Field(allow_inf_nan=False)], AfterValidator(_value)]
-_Minute = Annotated[time, Field(examples=["09:00"])]
+_Minute = Annotated[time, Strict(strict=False), BeforeValidator(_clock), Field(examples=["09:00"])]
 
 
 class Window(Request):
@@ -67,9 +82,9 @@ class GroupSettings(Request):
 
     @model_validator(mode="after")
     def _no_nulls(self) -> Self:
-        empty = [name for name in self.model_fields_set - _MAY_BE_NULL if getattr(self, name) is None]
-        if empty:
-            raise ValueError(f"null is no value of {', '.join(sorted(empty))}: leave it out to keep what is there")
+        for name in sorted(self.model_fields_set - _MAY_BE_NULL):
+            if getattr(self, name) is None:
+                raise Misfit(name, "null is no value here: leave it out to keep what is there")
         return self
 
     def onto(self, row: GroupRow) -> GroupRow:

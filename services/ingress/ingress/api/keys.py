@@ -14,9 +14,9 @@ from common.key_changes import Wish
 from common.store import api_keys, pool
 from common.store.api_keys import KeyRow
 from fastapi import APIRouter, Path, Security
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from ingress.api.fields import Answer, Id, Name, Request
+from ingress.api.fields import Answer, Id, Moment, Name, Request
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
@@ -42,7 +42,7 @@ class NewKey(Request):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
     bot_ids: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
     burst: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 60
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from common.addresses import public_https
 from common.events import Kind
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from ingress.api.fields import BIGINT, Answer, Id, Request
+from ingress.api.fields import BIGINT, Answer, Id, Moment, Request
 
 _Url: TypeAlias = Annotated[
     str,
@@ -56,7 +56,7 @@ class Replay(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-01-31T09:00:00Z"}]})
 
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     after: _EventId | None = None
     event_id: _EventId | None = None
 

@@ -17,11 +17,11 @@ from common.store.broadcasts import Targets
 from common.store.pool import Tx
 from fastapi import APIRouter, Depends, Query, Response, Security
 from opentelemetry import trace
-from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ingress.api import blanks, media
 from ingress.api.content import Message
-from ingress.api.fields import HELD, Answer, Id, Request, Tag
+from ingress.api.fields import HELD, Answer, Id, Moment, Request, Tag
 from ingress.auth import Caller, authorized
 from ingress.backend import Backend
 from ingress.deps import backend_of
@@ -31,6 +31,14 @@ from ingress.rules import eta
 router = APIRouter(prefix="/api", tags=["broadcasts"])
 _AHEAD = timedelta(days=366)  # how far a broadcast may be scheduled
 LONGEST_TTL = 30 * 86400  # seconds
+
+
+def _soon(send_at: datetime) -> datetime:
+    if send_at > utc_now() + _AHEAD:
+        raise ValueError("is more than a year ahead")
+    return send_at
+
+
 _Ids = Annotated[list[Id], Field(max_length=10_000, default_factory=list)]
 _Tags = Annotated[list[Tag], Field(max_length=100, default_factory=list)]
 
@@ -74,17 +82,13 @@ class SendMessages(Request):
     message: Message
     targets: Recipients
     priority: Annotated[int, Field(ge=0, le=9, description="9 goes first.")] = 5
-    send_at: Annotated[AwareDatetime | None, Field(description="Not before; now without, or if past.")] = None
+    send_at: Annotated[
+        Annotated[Moment, AfterValidator(_soon)] | None, Field(description="Not before; now without, or if past.")
+    ] = None
     ttl_seconds: Annotated[int | None, Field(ge=1, le=LONGEST_TTL, description="What is unsent then expires.")] = None
     on_unknown: Annotated[
         Literal["report", "resend_once"], Field(description="What follows a send that nobody knows the end of.")
     ] = "report"
-
-    @model_validator(mode="after")
-    def _soon(self) -> Self:
-        if self.send_at is not None and self.send_at > utc_now() + _AHEAD:
-            raise ValueError("send_at is more than a year ahead")
-        return self
 
 
 class Accepted(Answer):

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from common.cron import LONGEST, Cron, zone
 from common.store.schedules import Plan
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from ingress.api.content import Message
-from ingress.api.fields import Answer, Name, Request
+from ingress.api.fields import Answer, Moment, Name, Request
 from ingress.api.messages import LONGEST_TTL, Recipients
 
 _FIELDS = "Minute, hour, day of month, month, day of week, as Debian's cron reads them."
+
+
+def _read(expression: str) -> str:
+    Cron(expression, "UTC")  # a CronError is a ValueError
+    return expression
+
+
 _Expression = Annotated[
     str,
     StringConstraints(max_length=LONGEST, strip_whitespace=True),
+    AfterValidator(_read),
     Field(description=_FIELDS, examples=["0 9 * * 1-5"]),
 ]
 _Zone = Annotated[
@@ -27,7 +35,7 @@ _Zone = Annotated[
     Field(examples=["Europe/Berlin"]),
 ]
 _Ttl = Annotated[int | None, Field(ge=1, le=LONGEST_TTL, description="What is unsent then expires.")]
-_End = Annotated[AwareDatetime | None, Field(description="Nothing comes after it.")]
+_End = Annotated[Moment | None, Field(description="Nothing comes after it.")]
 _Priority = Annotated[int, Field(ge=0, le=9, description="9 goes first.")]
 _OnUnknown = Annotated[
     Literal["report", "resend_once"], Field(description="What follows a send that nobody knows the end of.")
@@ -42,11 +50,6 @@ class When(Request):
     cron: _Expression
     timezone: _Zone = "UTC"
     ends_at: _End = None
-
-    @model_validator(mode="after")
-    def _read(self) -> Self:
-        Cron(self.cron, self.timezone)  # a CronError is a ValueError
-        return self
 
 
 class NewSchedule(When):

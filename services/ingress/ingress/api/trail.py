@@ -9,9 +9,8 @@ from common.errors import AppError
 from common.store import audit
 from common.store.audit import Filter, Recorded
 from fastapi import APIRouter, Depends, Query, Security
-from pydantic import AwareDatetime
 
-from ingress.api.fields import Answer, Text
+from ingress.api.fields import Answer, Moment, Text
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
@@ -48,8 +47,8 @@ def _filter(
         str | None,
         Query(pattern="^[0-9A-Za-z_-]{1,64}$", examples=["12"], description="Of what was changed; needs `kind`."),
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From then on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before then.")] = None,
+    since: Annotated[Moment | None, Query(description="From then on.")] = None,
+    until: Annotated[Moment | None, Query(description="Before then.")] = None,
 ) -> Filter:
     if id is not None and kind is None:
         raise AppError("kind_missing", 422, "an id alone names nothing: give its kind as well")
