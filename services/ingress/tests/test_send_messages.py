@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import httpx
 import pytest
+from common.clock import utc_now
 from common.jobs import PlanBroadcast
+from ingress.api import messages
 
 from .api import FIRST, SECOND, Api
 
@@ -39,6 +42,22 @@ async def test_a_message_for_all_becomes_a_broadcast_and_its_plan_job(api: Api) 
     [job] = await api.rows("outbox")
     assert PlanBroadcast.model_validate(json.loads(job["body"])) == PlanBroadcast(broadcast_id=1)
     assert len(answer.headers["x-trace-id"]) == 32
+
+
+@pytest.mark.parametrize(("ahead", "by"), [(1, timedelta(minutes=30)), (-1, timedelta(minutes=-30))])
+async def test_whether_it_is_due_is_for_the_database_to_say(
+    api: Api, monkeypatch: pytest.MonkeyPatch, ahead: int, by: timedelta
+) -> None:
+    """A host an hour ahead sent at once what was for in half an hour."""
+    await api.grow(FIRST, 1)
+    send_at = utc_now() + by
+    monkeypatch.setattr(messages, "utc_now", lambda: utc_now() + timedelta(hours=ahead))
+    assert (await api.send(send_at=send_at.isoformat(), ttl_seconds=60)).status_code == 202
+    [row] = await api.rows("broadcasts")
+    late = by < timedelta(0)
+    assert (row["state"], len(await api.rows("outbox"))) == (("planning", 1) if late else ("scheduled", 0))
+    assert (row["send_at"] == send_at) != late, "what is past is now"
+    assert row["expires_at"] - row["send_at"] == timedelta(seconds=60)
 
 
 async def test_a_long_text_is_accepted_up_to_twenty_messages(api: Api) -> None:

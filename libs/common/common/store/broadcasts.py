@@ -95,12 +95,12 @@ async def create(  # noqa: PLR0913 (the columns of one row)
     created_by: str = "system",
     traceparent: str | None = None,
 ) -> int:
-    """`planning`, or `scheduled` for a `send_at` that is still to come; the id."""
+    """`planning`, or `scheduled` for a `send_at` that is still to come by the database's clock; the id."""
     broadcast_id: int = await tx.fetchval(
         """INSERT INTO broadcasts (all_groups, group_ids, tags, exclude_ids, exclude_tags, bot_ids, content, priority,
         on_unknown,
                send_at, expires_at, created_by, traceparent, state)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()), coalesce($10, now()) + $11::interval,
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, greatest($10, now()), greatest($10, now()) + $11::interval,
            $12, $13,
                CASE WHEN $10 > now() THEN 'scheduled' ELSE 'planning' END)
            RETURNING broadcast_id""",

@@ -51,6 +51,12 @@ class Run:
     ran_at: datetime
 
 
+async def now(tx: Tx) -> datetime:
+    """By the database's clock, as occurrences are due by it."""
+    found: datetime = await tx.fetchval("SELECT now()")
+    return found
+
+
 async def add(tx: Tx, plan: Plan, created_by: str) -> Schedule:
     """A new one; its targets' bots stay as they are, whoever changes it."""
     row = await tx.fetchrow(

@@ -137,13 +137,13 @@ async def _send(tx: Tx, body: SendMessages, caller: Caller) -> Accepted:
         body.message.content(),
         priority=body.priority,
         on_unknown=body.on_unknown,
-        send_at=body.send_at if body.send_at and body.send_at > utc_now() else None,
+        send_at=body.send_at,
         ttl=None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds),
         created_by=f"key:{caller.owner}",
         traceparent=tracing.traceparent(trace.get_current_span()),
     )
     await media.hold(tx, files, _needed_until(body))
-    await _plan(tx, broadcast_id, body)
+    await _plan(tx, broadcast_id)
     facts = {"accepted": estimate.accepted, "targets": body.targets.model_dump(exclude_defaults=True)}
     entry = caller.entry("broadcast.create", f"broadcast:{broadcast_id}", after=facts, bot_ids=caller.bot_ids)
     await audit.record(tx, entry)
@@ -155,9 +155,13 @@ def _needed_until(body: SendMessages) -> datetime:
     return max(body.send_at or utc_now(), utc_now()) + timedelta(seconds=body.ttl_seconds or LONGEST_TTL, days=1)
 
 
-async def _plan(tx: Tx, broadcast_id: int, body: SendMessages) -> None:
-    """The job goes out with the commit; a scheduled one is planned by the brain when its time has come."""
-    if body.send_at is None or body.send_at <= utc_now():
+async def _plan(tx: Tx, broadcast_id: int) -> None:
+    """The job goes out with the commit; a scheduled one is planned by the brain when its time has come.
+
+    Which one it is the row says: this machine's clock may be ahead of the database's.
+    """
+    row = await broadcasts.get(tx, broadcast_id)
+    if row is not None and row.state == "planning":
         job = PlanBroadcast(broadcast_id=broadcast_id)
         await outbox.add(tx, envelope(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}")))
 

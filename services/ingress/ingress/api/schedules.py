@@ -43,7 +43,7 @@ async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> R
     """Make a schedule. What it sends needs no further permission: `schedules:write` is a right to send."""
 
     async def effect(tx: pool.Tx) -> ScheduleAnswer:
-        plan = _dated(body.plan(caller.bot_ids))
+        plan = _dated(body.plan(caller.bot_ids), await schedules.now(tx))
         if plan.enabled and plan.next_at is None:
             raise AppError("never", 422, "nothing comes before ends_at")
         await media.check(tx, body.message, caller)
@@ -56,10 +56,10 @@ async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> R
 
 
 @router.post("/schedules:preview", operation_id="preview_schedule")
-async def preview_schedule(caller: Reader, body: When) -> Dates:  # noqa: ARG001 (asks for the scope)
+async def preview_schedule(caller: Reader, tx: Tx, body: When) -> Dates:  # noqa: ARG001 (asks for the scope)
     """Show the next dates of an expression; nothing is written."""
     cron = Cron(body.cron, body.timezone)
-    return Dates(next_dates=_dates(cron, utc_now(), body.ends_at))
+    return Dates(next_dates=_dates(cron, await schedules.now(tx), body.ends_at))
 
 
 @router.get("/schedules/{schedule_id}/runs", operation_id="list_schedule_runs")
@@ -110,21 +110,22 @@ async def remove_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
     return await one.run(caller, effect)
 
 
-def _dated(plan: Plan) -> Plan:
+def _dated(plan: Plan, now: datetime) -> Plan:
     """With the first date that is still to come."""
     try:
         cron = Cron(plan.cron, plan.timezone)
     except ValueError as error:
         place = {"in": "body", "at": "cron", "what": str(error)}
         raise AppError("invalid_request", 422, "the request is not valid", errors=[place]) from None
-    dates = _dates(cron, utc_now(), plan.ends_at) if plan.enabled else []
+    dates = _dates(cron, now, plan.ends_at) if plan.enabled else []
     return replace(plan, next_at=dates[0].astimezone(UTC) if dates else None)
 
 
 async def _moved(tx: pool.Tx, row: Schedule, plan: Plan) -> Plan:
     """An occurrence that is due and not yet dealt with stays the next one; where it is none any more, that is noted."""
-    was, due, dated = row.plan, row.plan.next_at, _dated(plan)
-    if due is None or due > utc_now():
+    now = await schedules.now(tx)
+    was, due, dated = row.plan, row.plan.next_at, _dated(plan, now)
+    if due is None or due > now:
         return dated
     same = (plan.cron, plan.timezone) == (was.cron, was.timezone)
     if same and plan.enabled and (plan.ends_at is None or due <= plan.ends_at):
