@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.errors import ConfigurationError
+
+_MARGIN = 5.0  # seconds, for writing down how the last call ended
 
 
 class Settings(BaseSettings):
@@ -74,6 +76,16 @@ class WorkerSettings(DatabaseSettings, BrokerSettings):
     grace: float = Field(default=45.0, gt=0)  # seconds to finish what is at work after SIGTERM: two slow calls
     health_host: str = "0.0.0.0"  # noqa: S104 (probes come from outside the pod)
     health_port: int = Field(default=9090, ge=0, le=65535)
+
+
+class SpeakerSettings(WorkerSettings, TelegramSettings, TokenKeySettings):
+    """A worker that says things at Telegram, where what was cut off may have been said."""
+
+    @model_validator(mode="after")
+    def _a_call_ends_within_the_grace(self) -> Self:
+        if self.grace < self.telegram_timeout + _MARGIN:
+            raise ValueError("MUSTER_GRACE must be 5 s more than MUSTER_TELEGRAM_TIMEOUT: a call is not to be cut off")
+        return self
 
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
