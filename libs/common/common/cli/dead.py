@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import sys
+from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +12,15 @@ from common.settings import DatabaseSettings
 from common.store import dead_letters
 from common.store.pool import Pool
 
+_MOST = 100_000
+
 
 def add_verbs(verbs: Any) -> None:
     """To the parser."""
     root = verbs.add_parser("dlq", help="dead letters: list, replay, discard")
     actions = root.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the unresolved ones, oldest first; bodies are not shown")
-    listing.add_argument("--limit", type=int, default=100)
+    listing.add_argument("--limit", type=_limit, default=100, metavar="N", help="at most so many, from 1 (100)")
     listing.set_defaults(run=_list)
     for name, text in (
         ("replay", "publish again, with one more attempt"),
@@ -32,12 +35,20 @@ async def _list(options: Namespace) -> int:
     pool = _pool()
     try:
         async with pool.transaction("list dead letters") as tx:
-            found = await dead_letters.unresolved(tx, options.limit)
+            found = await dead_letters.unresolved(tx, options.limit + 1)
     finally:
         await pool.close()
-    for letter in found:
+    for letter in found[: options.limit]:
         tell(**asdict(letter))
+    if len(found) > options.limit:
+        sys.stderr.write(f"there are more than these {options.limit}: --limit N shows more\n")
     return 0
+
+
+def _limit(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:10]) <= _MOST):
+        raise ArgumentTypeError(f"{value!r} is no number from 1 to {_MOST}")
+    return int(value)
 
 
 async def _resolve(options: Namespace) -> int:

@@ -207,6 +207,19 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
         assert [row.envelope.job_id for row in await outbox.due(tx, 10)] == ["a"]
 
 
+async def test_a_list_of_dead_letters_that_was_cut_says_so(
+    verb: Verb, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", db.url)
+    async with db.transaction() as tx:
+        for name in ("a", "b", "c"):
+            await dead_letters.add(tx, make_envelope(job_id=JobId(name)), cause="rejected", reason="because")
+    _, two, said = await verb("dlq", "list", "--limit", "2")
+    assert (len(two), said) == (2, "there are more than these 2: --limit N shows more\n")
+    _, every, said = await verb("dlq", "list", "--limit", "3")
+    assert (len(every), said) == (3, "")
+
+
 def test_fresh_keys_are_fit_for_use_and_never_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["secrets"]) == 0
     first = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
@@ -226,7 +239,13 @@ def test_every_verb_explains_itself(words: list[str], capsys: pytest.CaptureFixt
     assert "usage: python -m common" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["bot"], ["dlq", "replay"], ["bot", "webhook", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [], ["nonsense"], ["bot"], ["dlq", "replay"], ["bot", "webhook", "x"],
+        *(["dlq", "list", f"--limit={limit}"] for limit in ("0", "-1", "x", "9" * 20)),
+    ],
+)  # fmt: skip
 def test_bad_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(words)
