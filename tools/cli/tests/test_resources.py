@@ -157,6 +157,23 @@ async def test_bots(world: World) -> None:
     assert re.search(r"sends a second +15 of 30", (await world.operator.muster("bots", "show", "111111")).out)
 
 
+async def test_a_bot_that_is_disabled_or_unwell_shows_it(world: World) -> None:
+    await world.grow(1)
+    await world.grow(1, SECOND)
+    assert "not checked yet" in (await world.operator.muster("bots", "show", str(FIRST))).out
+    problems = {"webhook": "none", "problems": ["webhook_missing", "backlog"], "pending_updates": 7}
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE bots SET checked_at = now(), health = $1", {"webhook": "ours", "problems": []})
+        await tx.execute("UPDATE bots SET health = $2, enabled = false WHERE bot_id = $1", FIRST, problems)
+    first, second = (await world.operator.muster("bots", "list")).out.splitlines()[1:]
+    assert "active, disabled" in first
+    assert re.search(r"webhook_missing, backlog +\d{4}-\d\d-\d\d ", first)
+    assert re.search(r" active +ok +\d{4}-", second)
+    shown = (await world.operator.muster("bots", "show", str(FIRST))).out
+    for fact in ("state +active, disabled", "health +webhook_missing, backlog", r"checked +\d{4}-", "waiting +7"):
+        assert re.search(fact, shown), shown
+
+
 async def test_a_new_key_is_printed_once_and_alone(world: World) -> None:
     words = ("keys", "new", "shop", "--scope", "messages:write", "--bot", "111111,222222", "--expires", "+90d")
     made = await world.operator.muster(*words)

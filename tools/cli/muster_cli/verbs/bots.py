@@ -25,13 +25,27 @@ def _list(context: Context) -> int:
         "There are no bots that this key may see.",
         "next, on the server: python -m common bot add --webhook-url URL (the token by standard input)",
     )
-    columns = ("ID#", "USERNAME", "NAME", "STATE", "GROUPS#", "PER SECOND#", "FLOODED UNTIL")
+    columns = (
+        "ID#", "USERNAME", "NAME", "STATE", "HEALTH", "CHECKED", "GROUPS#", "PER SECOND#", "FLOODED UNTIL",
+    )  # fmt: skip
     return listed(context, _PATH, columns, _row, empty=empty)
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
-    names = row["bot_id"], f"@{row['username']}", row["first_name"], row["state"]
-    return *names, f"{row['groups']:,}", _rate(row), figures.brief(row["flood_until"])
+    names = row["bot_id"], f"@{row['username']}", row["first_name"], _state(row)
+    checked = figures.brief((row["health"] or {}).get("checked_at"))
+    return *names, _health(row), checked, f"{row['groups']:,}", _rate(row), figures.brief(row["flood_until"])
+
+
+def _state(row: dict[str, Any]) -> str:
+    """Telegram's side of it, and whether its broadcasts wait."""
+    return str(row["state"]) if row["enabled"] else f"{row['state']}, disabled"
+
+
+def _health(row: dict[str, Any]) -> str:
+    """What the last look found, and what its 429s say now."""
+    health = row["health"]
+    return "not checked yet" if health is None else ", ".join(health["problems"]) or "ok"
 
 
 def _rate(row: dict[str, Any]) -> str:
@@ -45,12 +59,20 @@ def _show(context: Context) -> int:
     if context.screen.as_json:
         context.screen.document(row)
         return OK
+    health = row["health"] or {}
     context.screen.facts(
         [
             ("bot", row["bot_id"]),
             ("username", f"@{row['username']}"),
             ("name", row["first_name"]),
-            ("state", row["state"]),
+            ("state", _state(row)),
+            ("health", _health(row)),
+            ("checked", figures.when(health.get("checked_at"))),
+            ("webhook", " ".join(filter(None, (health.get("webhook"), row["webhook_url"])))),
+            ("updates waiting", health.get("pending_updates") or None),
+            ("updates not sent", ", ".join(health.get("missing_updates") or ())),
+            ("last error", health.get("last_error")),
+            ("last error at", figures.when(health.get("last_error_at"))),
             ("groups", f"{row['groups']:,}"),
             ("sends a second", _rate(row)),
             ("flooded until", figures.when(row["flood_until"])),
