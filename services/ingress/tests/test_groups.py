@@ -66,6 +66,7 @@ async def test_a_group_that_was_taken_out_is_let_in_again(api: Api) -> None:
         ({"tags": ["\u0000"]}, "tags.0"),
         ({"tags": ["x" * 65]}, "tags.0"),
         ({"variables": {"Big": "x"}}, "variables.Big"),
+        ({"variables": {"title": "x"}}, "variables.title"),
         ({"variables": {"a": {"b": 1}}}, "variables.a"),
         ({"variables": {"a": "nul\u0000"}}, "variables.a"),
         ({"window": {"from": "09:00"}}, "window.to"),

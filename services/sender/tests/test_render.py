@@ -16,7 +16,7 @@ def begun(**variables: object) -> Begun:
 
 def test_title_and_variables_are_filled_in_and_the_chat_is_added() -> None:
     content = {"method": "sendPhoto", "params": {"photo": "id", "caption": "Hi {{title}}, {{ city }}!"}}
-    assert render(content, begun(city="Ulm")) == (
+    assert render(content, begun(city="Ulm", title="no group's own")) == (
         "sendPhoto",
         {"chat_id": -100, "photo": "id", "caption": "Hi Cats & <dogs>, Ulm!"},
     )

@@ -25,6 +25,7 @@ from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules.markup import ALWAYS
 from ingress.rules.refusals import Misfit
 
 router = APIRouter(prefix="/api/groups", tags=["groups"])
@@ -35,7 +36,15 @@ Phase: TypeAlias = Literal["discovered", "growth", "monitoring", "paused", "lost
 Health: TypeAlias = Literal["ok", "degraded", "throttled", "blind", "unreachable"]
 _LONGEST_VALUE = 1024
 _MAY_BE_NULL = {"window", "out_reason"}
-_VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$")]
+
+
+def _free(name: str) -> str:
+    if name in ALWAYS:
+        raise ValueError(f"every group has {{{{{name}}}}} without it: a variable needs another name")
+    return name
+
+
+_VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$"), AfterValidator(_free)]
 
 
 def _value(value: str | float) -> str | float:

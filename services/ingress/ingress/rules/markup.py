@@ -12,11 +12,11 @@ from common.markup.entities import Marked, length
 from common.markup.errors import MarkupError
 from common.markup.parse import MOST_ENTITIES, TEXT_LIMIT, ParseMode, parse
 
-__all__ = ["ParseMode", "length", "longest", "most_parts", "read", "variables", "visible"]
+__all__ = ["ALWAYS", "ParseMode", "length", "longest", "most_parts", "read", "variables", "visible"]
 
 VARIABLE = re.compile(r"\{\{\s*([a-z_][a-z0-9_]{0,31})\s*\}\}")  # as the sender fills them
 STAND_IN = "\ue000"  # a letter that nobody writes stands for a variable's value while the text is checked
-_ALWAYS: Final = frozenset({"title"})  # every group has it
+ALWAYS: Final = frozenset({"title"})  # every group has it
 _FILLED: Final = ("text", "caption")
 _LONGEST_TITLE, _LONGEST_VALUE = 255, 1024  # characters, as groups keep them
 _FEWEST = MOST_ENTITIES * 2 // 5  # entities of a message that is full of them: half, less those that only go on in it
@@ -44,7 +44,7 @@ def variables(params: dict[str, Any]) -> list[str]:
     items = params.get("media")
     places = [params, *(items if isinstance(items, list) else ())]
     texts = [place[name] for place in places for name in _FILLED if isinstance(place.get(name), str)]
-    return sorted({name for text in texts for name in VARIABLE.findall(text)} - _ALWAYS)
+    return sorted({name for text in texts for name in VARIABLE.findall(text)} - ALWAYS)
 
 
 def longest(text: str, marked: Marked) -> int:

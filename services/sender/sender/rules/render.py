@@ -18,7 +18,7 @@ def render(content: dict[str, Any], delivery: Begun) -> tuple[str, dict[str, Any
     has none.
     """
     params: dict[str, Any] = {"chat_id": delivery.chat_id, **content["params"]}
-    values = {"title": delivery.title, **delivery.variables}
+    values = {**delivery.variables, "title": delivery.title}
     if isinstance(params.get("media"), list):  # an album's items have captions of their own
         params["media"] = [filled(item, values) for item in params["media"]]
     return content["method"], filled(params, values)

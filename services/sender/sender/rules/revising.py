@@ -44,7 +44,7 @@ def call(content: dict[str, Any], item: BegunItem) -> tuple[str, dict[str, Any]]
     """
     first, *more = item.message_ids
     if item.kind == "edit":
-        values = {"title": item.title, **item.variables}
+        values = {**item.variables, "title": item.title}
         edited = item.message_ids[-1] if content["method"] == _BUTTONS else first
         params = {"chat_id": item.chat_id, "message_id": edited, **content["params"]}
         return content["method"], filled(params, values)
