@@ -1,6 +1,4 @@
-"""What a request needs of the world, opened on its first use and kept while the instance lives (vercel.md §6, rules
-1-2).
-"""
+"""What a request needs of the world, opened on its first use and kept while the instance lives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Where an update goes: architecture §3's table as one pure function over raw JSON. Unknown fields and kinds pass
-through.
-"""
+"""Where an update goes, as one pure function over raw JSON. Unknown fields and kinds pass through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits with sliding windows, as Telegram is reported to have them (telegram.md, Limits)."""
+"""Rate limits with sliding windows, as core.telegram.org/bots/faq and those who measured Telegram report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer of the Bot API means for the caller: telegram.md's table E and send outcomes as one pure function."""
+"""What an answer of the Bot API (core.telegram.org/bots/api#making-requests) means for the caller; a pure function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user blocked the bot or let it in again (my_chat_member in a private chat, telegram.md U1)."""
+"""The user blocked the bot or let it in again (my_chat_member in a private chat)."""
 
 from __future__ import annotations
 

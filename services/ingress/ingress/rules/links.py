@@ -1,6 +1,4 @@
-"""Addresses that are passed on to Telegram as text and never opened here (security.md, S11): public https, plainly
-written.
-"""
+"""Addresses that are passed on to Telegram as text and never opened here: public https, plainly written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bot's place in a chat means for its group: architecture §5's table as one pure function."""
+"""What a bot's place in a chat means for its group, as one pure function."""
 
 from __future__ import annotations
 
