@@ -63,7 +63,7 @@ def _bots(entry: dict[str, Any]) -> list[int] | None:
         ({"action": "broadcast.pause"}, [2, 1]),
         ({"kind": "broadcast"}, [2, 1, 0]),
         ({"kind": "broadcast", "id": "1"}, [1, 0]),
-        ({"kind": "broadcas"}, []),
+        ({"kind": "webhook"}, []),
         ({"since": (NOON + timedelta(hours=1)).isoformat(), "until": (NOON + timedelta(hours=3)).isoformat()}, [2, 1]),
         ({"since": NOON.isoformat(), "actor": "cli:ops", "kind": "key"}, [3]),
         ({"key_id": "AAAAAAAAAAAA", "actor": "cli:ops"}, []),
@@ -105,7 +105,7 @@ async def test_a_limited_key_finds_only_its_own(trail: Api) -> None:
     ("wanted", "code"),
     [
         ({"id": "1"}, "kind_missing"),
-        ({"kind": "no kind"}, "invalid_request"),
+        ({"kind": "broadcas"}, "invalid_request"),
         ({"kind": "broadcast", "id": "1;2"}, "invalid_request"),
         ({"key_id": "short"}, "invalid_request"),
         ({"since": "yesterday"}, "invalid_request"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +69,8 @@ def _kind(options: Namespace, text: str | None) -> dict[str, Any]:
         source = getattr(options, kind)
         if source is not None:
             if "://" not in source and Path(source).exists():
-                raise usage(f"--{kind} is a file on this machine; give an https address or a file_id of the bot")
+                upload = f"muster media upload {shlex.quote(source)}"
+                raise usage(f"--{kind} is a file on this machine", f"{upload} gives the name to send it by: media:ID")
             return {"type": kind, "media": source, **caption}
     if options.copy is not None:
         return {"type": "copy", **options.copy, **caption}

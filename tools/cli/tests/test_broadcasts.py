@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from common.clock import utc_now
 from common.store import steering
+from muster_cli.testing import Operator
 
 from .conftest import World
 
@@ -137,6 +138,19 @@ async def test_the_exit_code_of_a_watch(world: World, ends: tuple[str, str], sta
     assert done.out.startswith(f"broadcast 1 {state}: {ends.count('sent')} sent, ")
     assert "\x1b" not in done.out
     assert (await world.operator.muster("broadcasts", "watch", "1", "--json")).lines[-1]["state"] == state
+
+
+async def test_one_that_was_cancelled_before_its_plan_is_not_being_planned(world: World) -> None:
+    await world.grow(1)
+    await world.operator.muster("send", "--all", "--yes", "hello")
+    assert ", more are being planned" in (await world.operator.muster("broadcasts", "show", "1")).out
+    await world.operator.muster("broadcasts", "cancel", "1", "--yes")
+    assert "0, the others were not planned" in (await world.operator.muster("broadcasts", "show", "1")).out
+
+
+async def test_a_state_of_recalls_asks_for_the_recall(alone: Operator) -> None:
+    done = await alone.muster("broadcasts", "deliveries", "1", "--state", "done")
+    assert (done.code, "give its --revision" in done.err) == (2, True)
 
 
 async def test_one_that_was_planned_for_nobody(world: World) -> None:

@@ -62,6 +62,19 @@ async def test_a_recall_asks_and_names_what_it_is_about(world: World) -> None:
     assert listed.split()[:3] == ["1", "done,", "recalled"]
 
 
+async def test_a_second_recall_says_what_became_of_the_first(world: World) -> None:
+    await over(world, "sent", "sent")
+    await world.operator.muster("broadcasts", "recall", "1", "--yes")
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE revisions SET total = 2, planned = true, state = 'done', finished_at = now()")
+        await tx.execute(
+            """INSERT INTO revision_items (revision_id, delivery_id, group_id, bot_id, state)
+               SELECT 1, delivery_id, group_id, bot_id, 'done' FROM deliveries"""
+        )
+    again = await world.operator.muster("broadcasts", "recall", "1", "--yes")
+    assert (again.code, again.out) == (0, "Broadcast 1: recall 1 done: 2 of 2 deleted.\n")
+
+
 async def test_a_recall_for_scripts_is_made_once(world: World) -> None:
     await over(world, "sent")
     words = ("broadcasts", "recall", "1", "--yes", "--json", "--idempotency-key", "r1")

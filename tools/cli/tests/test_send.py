@@ -199,7 +199,7 @@ async def test_the_question_while_standard_input_is_the_message(world: World) ->
         (["hello"], "whom is it for"),
         (["--all", "--tag", "x", "hello"], "--all is everybody"),
         (["--all"], "standard input is empty"),
-        (["--all", "--photo", "/etc/passwd", "x"], "is a file on this machine"),
+        (["--all", "--photo", "/etc/passwd", "x"], "muster media upload /etc/passwd"),
         (["--all", "--photo", "https://example.org/a.png", "--no-preview"], "--no-preview"),
         (["--all", "--button", "nowhere", "x"], "is no button"),
         (["--all", "--at", "2020-01-01", "x"], "--at is past"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from common.errors import AppError
 from common.store import audit
@@ -16,6 +16,7 @@ from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
+Kind: TypeAlias = Literal["bot", "broadcast", "group", "key", "media", "schedule", "webhook"]
 
 
 class AuditAnswer(Answer):
@@ -40,9 +41,7 @@ def _filter(
         Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")
     ] = None,
     action: Annotated[Text | None, Query(max_length=100, examples=["broadcast.pause"])] = None,
-    kind: Annotated[
-        str | None, Query(pattern="^[a-z_]{1,40}$", examples=["broadcast"], description="Of what was changed.")
-    ] = None,
+    kind: Annotated[Kind | None, Query(examples=["broadcast"], description="Of what was changed.")] = None,
     id: Annotated[  # noqa: A002 (the parameter's name)
         str | None,
         Query(pattern="^[0-9A-Za-z_-]{1,64}$", examples=["12"], description="Of what was changed; needs `kind`."),

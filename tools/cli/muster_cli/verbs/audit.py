@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from muster_cli import figures, kinds, options
 from muster_cli.errors import usage
 from muster_cli.listing import listed
 from muster_cli.options import Context
+
+_KINDS: Final = ("bot", "broadcast", "group", "key", "media", "schedule", "webhook")
+_SHORT: Final = 3  # items of a list that are shown
+_LONGEST: Final = 40  # characters of a text
 
 
 def add(verbs: options.Verbs) -> None:
@@ -22,7 +26,7 @@ def add(verbs: options.Verbs) -> None:
     parser.add_argument("--key", metavar="ID", type=kinds.text, help="by this API key, or another of its rotation")
     parser.add_argument("--actor", type=kinds.text, help="by exactly this one: cli:ops, telegram:123456789 …")
     parser.add_argument("--action", type=kinds.text, help="this sort of change: broadcast.pause …")
-    parser.add_argument("--kind", type=kinds.text, help="of such things: broadcast, group, bot, key, media, schedule")
+    parser.add_argument("--kind", choices=_KINDS, help="of such things")
     parser.add_argument("--id", type=kinds.text, help="of this one; needs --kind")
     what = "from then on: 2026-12-01T09:00, 09:00 the last one, or 2d for so long ago"
     parser.add_argument("--since", type=kinds.past, metavar="TIME", help=what)
@@ -73,4 +77,17 @@ def _change(before: dict[str, Any] | None, after: dict[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    return "-" if value is None else str(value)
+    """Short enough for a cell; all of it is in --json."""
+    match value:
+        case None | []:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return "; ".join(f"{name} {_value(each)}" for name, each in value.items()) or "-"
+        case list():
+            more = f" and {len(value) - _SHORT:,} more" if len(value) > _SHORT else ""
+            return ", ".join(map(_value, value[:_SHORT])) + more
+        case _:
+            text = str(value)
+            return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

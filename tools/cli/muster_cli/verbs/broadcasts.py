@@ -109,7 +109,7 @@ def _show(context: Context) -> int:
         [
             ("broadcast", found["broadcast_id"]),
             ("state", now.standing),
-            ("groups", f"{now.total:,}" + ("" if found["planned"] else ", more are being planned")),
+            ("groups", f"{now.total:,}" + _planning(found)),
             ("deliveries", now.counts),
             ("waiting", now.held.removeprefix("waiting: ")),
             ("recalls and edits", "\n".join(each.line for each in now.revised)),
@@ -127,6 +127,12 @@ def _show(context: Context) -> int:
     for step in now.next_steps():
         context.screen.note(f"next: {step}")
     return OK
+
+
+def _planning(found: dict[str, Any]) -> str:
+    if found["planned"]:
+        return ""
+    return ", the others were not planned" if found["state"] == "cancelled" else ", more are being planned"
 
 
 def _get(context: Context) -> dict[str, Any]:
@@ -180,6 +186,11 @@ def _resolve(context: Context) -> int:
 
 def _deliveries(context: Context) -> int:
     given = context.options
+    if given.state in _REVISED_STATES and given.revision is None:
+        raise usage(
+            f"--state {given.state} is of a recall's or an edit's messages: give its --revision",
+            f"muster broadcasts show {given.broadcast_id} shows which it has",
+        )
     revision = "" if given.revision is None else f"/revisions/{given.revision}"
     empty = (
         f"No delivery is {given.state}." if given.state else "It has no deliveries yet: it is not planned.",

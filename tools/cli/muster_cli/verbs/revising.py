@@ -67,9 +67,16 @@ def _revise(context: Context, verb: str, body: dict[str, Any] | None, question: 
     if screen.as_json:
         screen.document(found)
         return OK
-    screen.line(_said(found))
+    screen.line(_said(found) if found["eta_seconds"] or not found["sent"] else _standing(context, found))
     screen.note(f"next: muster broadcasts {'show' if found['state'] == 'paused' else 'watch'} {given.broadcast_id}")
     return OK
+
+
+def _standing(context: Context, found: dict[str, Any]) -> str:
+    """Of one that has nothing left to do, which is one that was asked for before."""
+    now = Progress.of(context.client.get(f"{_PATH}/{found['broadcast_id']}"))
+    lines = [each.line for each in now.revised if each.revision_id == found["revision_id"]]
+    return f"Broadcast {found['broadcast_id']}: {'; '.join(lines)}."
 
 
 def _said(found: dict[str, Any]) -> str:
