@@ -1,4 +1,4 @@
-"""What FastAPI can't see of the API: the webhook, which is a plain ASGI callable, and what answers may be problems."""
+"""What FastAPI can't see of the API: the webhook, a plain ASGI callable; which answers are problems; the glossary."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from ingress.glossary import MEANINGS
 from ingress.webhook import PATH
 
 _EXAMPLE = {
@@ -93,7 +94,7 @@ _RETRY = {"schema": {"type": "integer"}, "description": "Seconds."}
 
 
 def describe(app: FastAPI) -> None:
-    """Adds both to what FastAPI found by itself."""
+    """Adds all of it to what FastAPI found by itself."""
     found = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -109,9 +110,18 @@ def describe(app: FastAPI) -> None:
         schemas["Problem"] = _PROBLEM
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        _add_meanings(schemas)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
+
+
+def _add_meanings(schemas: dict[str, Any]) -> None:
+    for name, schema in schemas.items():
+        for field, described in schema.get("properties", {}).items():
+            meaning = MEANINGS.get(f"{name}.{field}") or MEANINGS.get(field)
+            if meaning is not None:
+                described.setdefault("description", meaning)
 
 
 def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from common.testing.postgres import Database
 from common.testing.rabbitmq import Broker
 from common.testing.tcp_proxy import TcpProxy
 from ingress.app import MAX_BODY, create_app
+from ingress.glossary import MEANINGS
 from ingress.routing import Route, route
 from ingress.webhook import PATH
 from starlette.types import ASGIApp
@@ -103,6 +104,14 @@ async def test_every_operation_has_a_summary_and_its_own_name(app: ASGIApp) -> N
     assert all(operation.get("summary") and operation.get("tags") for operation in operations)
     names = [operation["operationId"] for operation in operations]
     assert len(names) == len(set(names))
+
+
+async def test_every_field_has_a_description_and_every_meaning_a_field(app: ASGIApp) -> None:
+    schemas = json.loads((await get(app, "/openapi.json")).body)["components"]["schemas"]
+    fields = {(name, field): it for name, each in schemas.items() for field, it in each.get("properties", {}).items()}
+    assert [place for place, described in fields.items() if not described.get("description")] == []
+    used = {f"{name}.{field}" for name, field in fields} | {field for _, field in fields}
+    assert sorted(set(MEANINGS) - used) == []
 
 
 async def test_every_reference_in_the_description_resolves(app: ASGIApp) -> None:
