@@ -107,6 +107,8 @@ async def test_a_body_that_can_not_be_read_is_a_problem_that_says_why(
 async def test_what_is_no_json_at_all_says_where_it_ends_to_be(api: Api) -> None:
     headers = {"Content-Type": "application/json"}
     assert await refused(api, "POST", SEND, content=b'{"a": ', headers=headers) == [("", "is not JSON (character 6)")]
+    [(_, what)] = await refused(api, "POST", SEND, data={"a": "b"})
+    assert what == "must be a JSON object, sent as application/json"
 
 
 @pytest.mark.parametrize(

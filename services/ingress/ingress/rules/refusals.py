@@ -105,6 +105,8 @@ def _words(error: Mapping[str, Any]) -> str:
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind == "json_invalid":
         return f"is not JSON (character {error['loc'][-1]})"
+    if kind == "model_attributes_type" and len(error["loc"]) == 1:
+        return "must be a JSON object, sent as application/json"
     if kind.endswith("too_short") and context["min_length"] == 1:
         return "is empty"
     if kind in _WORDS:
