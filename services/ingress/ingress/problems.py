@@ -20,7 +20,6 @@ from ingress.tracing import trace_id_of
 
 MEDIA_TYPE = "application/problem+json"
 _AGAIN = {"Retry-After": "5"}
-_DETAILS = {413: "the body is larger than 256 KiB"}
 _UNREADABLE: Mapping[type | None, str] = {  # what reading a body as JSON raises, besides its own errors
     UnicodeDecodeError: "the body is not UTF-8",
     RecursionError: "the body's JSON is too deep",
@@ -72,9 +71,11 @@ def understood(error: Exception) -> AppError:
             return AppError(
                 "invalid_request", 422, "the request is not valid", errors=places(error.errors(), error.body)
             )
+        case HTTPException(status_code=413):  # the phrase is another one since Python 3.13, and a code never changes
+            return AppError("content_too_large", 413, "the body is larger than 256 KiB")
         case HTTPException(status_code=status, headers=headers):
             word = HTTPStatus(status).phrase
-            detail = _UNREADABLE.get(type(error.__cause__), _DETAILS.get(status, word))
+            detail = _UNREADABLE.get(type(error.__cause__), word)
             return AppError(word.lower().replace(" ", "_"), status, detail, headers=_plain(headers))
         case StoreUnavailable():
             _log.warning("the database can't be reached", extra={"error": describe(error)})
