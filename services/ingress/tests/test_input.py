@@ -80,6 +80,30 @@ async def test_half_a_surrogate_pair_is_refused_everywhere(api: Api, path: str, 
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "at"),
+    [
+        (SEND, message(type=HALF), "message.type"),
+        (SEND, message(parse_mode=HALF), "message.parse_mode"),
+        (SEND, message() | {"on_unknown": HALF}, "on_unknown"),
+        (SEND, message() | {"send_at": HALF}, "send_at"),
+        (SEND, message() | {"send_at": f"09:00{HALF}"}, "send_at"),
+        (SEND, message() | {HALF: 1}, ""),
+        ("/api/groups", {"bot_id": FIRST, "chat_id": -5, "variables": {HALF: "x"}}, "variables"),
+        ("/api/groups", {"bot_id": FIRST, "chat_id": -5, "window": {"from": HALF, "to": "09:00"}}, "window.from"),
+        ("/api/groups", {"bot_id": FIRST, "chat_id": -5, "timezone": HALF}, "timezone"),
+        ("/api/schedules", BODY | {"cron": HALF}, "cron"),
+        ("/api/keys", {"name": "x", "scopes": [HALF]}, "scopes.0"),
+        ("/api/bots", {"token": HALF}, "token"),
+        ("/api/bots", {"token": "x", "webhook": HALF}, "webhook"),
+        ("/api/webhooks/1:replay", {"after": HALF}, "after"),
+    ],
+)
+async def test_half_a_pair_is_no_surprise_anywhere(api: Api, path: str, body: dict[str, Any], at: str) -> None:
+    content, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+    assert at in [where for where, _ in await refused(api, "POST", path, content=content, headers=headers)]
+
+
+@pytest.mark.parametrize(
     ("content", "code", "status", "detail"),
     [
         (b'{"x": "' + b"x" * MAX_BODY + b'"}', "content_too_large", 413, "the body is larger than 256 KiB"),
