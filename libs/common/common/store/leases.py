@@ -8,8 +8,6 @@ from common.errors import LeaseLost
 from common.ids import Epoch
 from common.store.pool import Tx
 
-_FROZEN = "5s"  # longer than anything that is done between two statements, and as long as a lease
-
 
 async def acquire(tx: Tx, name: str, holder: str, ttl: timedelta) -> Epoch | None:
     """Takes or renews; the epoch grows by one with each change of holder. None while another holds it.
@@ -53,16 +51,9 @@ async def release(tx: Tx, name: str, holder: str, epoch: Epoch) -> None:
 
 
 async def fence(tx: Tx, name: str, epoch: Epoch) -> None:
-    """LeaseLost unless the epoch is still ours; the lock keeps it so until this transaction ends.
-
-    PostgreSQL ends one that does nothing for five seconds: whoever is frozen in it would keep every successor out.
-    """
+    """LeaseLost unless the epoch is still ours; the lock keeps it so until this transaction ends."""
     ours = await tx.fetchval(
-        """SELECT epoch = $2 AND expires_at > now(), set_config('idle_in_transaction_session_timeout', $3, true)
-           FROM leases WHERE name = $1 FOR KEY SHARE""",
-        name,
-        epoch,
-        _FROZEN,
+        "SELECT epoch = $2 AND expires_at > now() FROM leases WHERE name = $1 FOR KEY SHARE", name, epoch
     )
     if not ours:
         raise LeaseLost

@@ -64,11 +64,18 @@ async def stuck_slots(tx: Tx, held: timedelta) -> int:
                    CASE WHEN held_by ~ '^[0-9]{{1,18}}$' THEN held_by::bigint END AS message
                FROM bot_slots WHERE held_at < now() - $1::interval AND held_by IS NOT NULL),
            freed AS (
-               UPDATE bot_slots s SET held_by = NULL FROM old
-               WHERE s.bot_id = old.bot_id AND s.slot = old.slot AND s.held_by = old.held_by
-               AND s.held_at < now() - $1::interval AND {_IDLE.format("old.message")} RETURNING 1),
+               UPDATE bot_slots s SET held_by = NULL FROM (
+                   SELECT b.bot_id, b.slot FROM old JOIN bot_slots b USING (bot_id, slot, held_by)
+                   WHERE b.held_at < now() - $1::interval AND {_IDLE.format("old.message")}
+                   FOR UPDATE OF b SKIP LOCKED) f
+               WHERE s.bot_id = f.bot_id AND s.slot = f.slot RETURNING 1),
+           over AS MATERIALIZED (  -- who holds it now is compared with whom the look at the ledgers was for
+               SELECT group_id, held_by FROM group_turns t WHERE held_by IS NOT NULL AND {_IDLE.format("t.held_by")}),
            turns AS (
-               UPDATE group_turns t SET held_by = NULL WHERE held_by IS NOT NULL AND {_IDLE.format("t.held_by")})
+               UPDATE group_turns t SET held_by = NULL FROM (
+                   SELECT g.group_id FROM over JOIN group_turns g USING (group_id, held_by)
+                   FOR UPDATE OF g SKIP LOCKED) f
+               WHERE t.group_id = f.group_id)
            SELECT count(*) FROM freed""",  # noqa: S608 (our own words)
         held,
     )

@@ -11,7 +11,6 @@ from common.errors import LeaseLost, StoreUnavailable
 from common.ids import Epoch
 from common.store import leases
 from common.store.pool import Pool
-from common.testing.pgbouncer import pgbouncer
 from common.testing.polling import eventually
 from common.testing.postgres import Database, make_pool
 from hypothesis import settings
@@ -121,18 +120,6 @@ async def test_a_leader_that_is_frozen_in_its_transaction_keeps_nobody_out(db: D
     await acquire(db.pool, "a", SHORT * 10)
     with pytest.raises(StoreUnavailable):
         await _freeze(db.pool, db)
-
-
-async def test_nor_behind_a_pooler_whose_connections_are_as_before(db: Database) -> None:
-    async with pgbouncer(db.url) as url:
-        pool = make_pool(url)
-        await acquire(pool, "a", SHORT * 10)
-        with pytest.raises(StoreUnavailable):
-            await _freeze(pool, db)
-        await fence(pool, Epoch(2))
-        async with pool.transaction("test") as tx:
-            assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
-        await pool.close()
 
 
 async def _freeze(pool: Pool, db: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -208,6 +209,28 @@ async def test_none_stays_prepared_behind_a_pooler(db: Database) -> None:
         pool = make_pool(pooled)
         assert await prepared(pool) == 0
         await pool.close()
+
+
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pooled"])
+async def test_who_is_frozen_in_a_transaction_keeps_its_locks_for_five_seconds(db: Database, *, pooled: bool) -> None:
+    """A stopped process or a cut network: they would last until TCP gives up."""
+    async with AsyncExitStack() as stack:
+        pool = make_pool(await stack.enter_async_context(pgbouncer(db.url)) if pooled else db.url)
+        stack.push_async_callback(pool.close)
+        async with db.transaction() as tx:
+            await insert_user(tx)
+        with pytest.raises(StoreUnavailable):
+            await freeze(pool, db)
+        await pool.ping()  # the next one has a whole connection
+
+
+async def freeze(pool: Pool, db: Database) -> None:
+    async with pool.transaction("frozen") as frozen:
+        await frozen.execute("UPDATE users SET first_name = 'Grace'")
+        patient = make_pool(db.url, timeout=8)
+        async with patient.transaction("another") as tx:
+            await tx.execute("UPDATE users SET first_name = 'Joan'")
+        await patient.close()
 
 
 async def test_a_migration_costs_a_prepared_statement_one_attempt(db: Database) -> None:

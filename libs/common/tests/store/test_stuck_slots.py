@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,21 @@ async def test_of_whom_no_row_speaks_is_freed_by_age(db: Database, holder: str) 
         await tx.execute(ROWS)
         assert await held_by(tx, holder, 59) == 0
         assert await held_by(tx, holder, 61) == 1
+
+
+@pytest.mark.parametrize("table", ["bot_slots", "group_turns"])
+async def test_what_somebody_has_locked_is_passed_over(db: Database, table: str) -> None:
+    """A sender that is frozen while it gives its slot back would hold up every round."""
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await tx.execute("UPDATE deliveries SET state = 'sent'")
+        await tx.execute("INSERT INTO group_turns (group_id, held_by) SELECT group_id, delivery_id FROM deliveries")
+        await tx.execute("UPDATE bot_slots SET held_by = 'dm:7:8:0', held_at = now() - interval '1 h'")
+    async with db.transaction() as frozen, db.transaction() as tx:
+        await frozen.execute(f"UPDATE {table} SET held_by = held_by")  # noqa: S608 (our own names)
+        freed = await asyncio.wait_for(reaping.stuck_slots(tx, HELD), 2)
+        assert freed == (table != "bot_slots")
+        assert await tx.fetchval("SELECT held_by IS NULL FROM group_turns") == (table != "group_turns")
 
 
 async def test_messages_are_not_looked_for_in_whole_tables(db: Database) -> None:
