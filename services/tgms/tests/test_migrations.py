@@ -7,11 +7,11 @@ import random
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import broadcasts, deliveries, groups
+from common.store import broadcasts, deliveries, groups, moving, reaping, slots
 from common.store.broadcasts import Targets
 from common.testing.polling import eventually
 
-from .town import Town, migrate
+from .town import Job, Town, migrate
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -95,6 +95,69 @@ async def test_what_waits_for_a_double_is_not_sent_by_a_bot_that_its_key_was_not
     [row] = await town.rows("deliveries")
     assert (row["bot_id"], row["state"]) == (other, "cancelled")
     assert row["reason"] == "the group has a bot that this broadcast is not for"
+
+
+async def doubled(town: Town, bot_id: int, state: str) -> tuple[list[Job], int]:
+    """A group and its double, which has the only delivery, in that state and with slot and turn; then what tells of
+    the migration.
+    """
+    chat_id = await town.found("group", bots=[{"id": bot_id, "status": "administrator"}])
+    await town.settle()
+    new, jobs = await migrate(town, chat_id)
+    async with town.db.transaction() as tx:
+        double = await groups.register(tx, BotId(bot_id), ChatId(new), title="double", kind="supergroup")
+        targets = Targets(group_ids=[double])
+        made = await broadcasts.create(tx, targets, {"method": "sendMessage", "params": {"text": "x"}})
+        await deliveries.plan(tx, made, targets, limit=10)
+        await broadcasts.planned(tx, made)
+        delivery_id: int = await tx.fetchval(
+            "UPDATE deliveries SET state = $1, slot_at = now() RETURNING delivery_id", state
+        )
+        await slots.provide(tx)
+        await tx.execute("UPDATE bot_slots SET held_by = $1 WHERE bot_id = $2 AND slot = 1", str(delivery_id), bot_id)
+        await tx.execute("UPDATE group_turns SET held_by = $1", delivery_id)
+    return jobs, delivery_id
+
+
+async def test_what_has_a_slot_for_a_double_waits_for_the_group(town: Town, bot_id: int) -> None:
+    jobs, _ = await doubled(town, bot_id, "slotted")
+    await town.settle(jobs)
+    stays, _ = await town.rows()
+    [row] = await town.rows("deliveries")
+    assert (row["group_id"], row["state"], row["slot_at"]) == (stays["group_id"], "pending", None)
+    assert {each["held_by"] for each in await town.rows("bot_slots") + await town.rows("group_turns")} == {None}
+
+
+AGAIN = "UPDATE deliveries SET state = 'pending', reason = $1"
+COPY = """INSERT INTO deliveries (broadcast_id, group_id, bot_id)
+    SELECT broadcast_id, (SELECT min(group_id) FROM groups), bot_id FROM deliveries"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason", "ends"),
+    [
+        ("SELECT 1", None, [("stays", "pending", None)]),
+        (COPY, None, [("pointer", "cancelled", "the group has it under its new id"), ("stays", "pending", None)]),
+        (COPY, "sender died", [("pointer", "unknown", "sender died"), ("stays", "pending", None)]),
+        ("UPDATE groups SET migrated_to = 1 WHERE phase = 'migrated'", None, [("pointer", "failed", "migrated")]),
+    ],
+    ids=["alone", "twice", "twice, in doubt", "to nowhere"],
+)
+async def test_what_waits_again_after_the_merge_follows_too(
+    town: Town, bot_id: int, statement: str, reason: str | None, ends: list[tuple[str, str, str | None]]
+) -> None:
+    """It was at Telegram meanwhile, and is to be sent once more."""
+    jobs, _ = await doubled(town, bot_id, "sending")
+    await town.settle(jobs)
+    stays, pointer = await town.rows()
+    async with town.db.transaction() as tx:
+        await tx.execute(AGAIN, reason)
+        await tx.execute(statement)
+        assert await reaping.bar(tx) == 0
+        assert (await moving.follow(tx), await moving.follow(tx)) == (1, 0)
+    names = {stays["group_id"]: "stays", pointer["group_id"]: "pointer"}
+    rows = await town.rows("deliveries")
+    assert [(names[row["group_id"]], row["state"], row["reason"]) for row in rows] == ends
 
 
 async def test_a_chat_that_nobody_knew_is_discovered_by_its_migration(town: Town, bot_id: int) -> None:

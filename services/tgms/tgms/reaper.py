@@ -13,7 +13,7 @@ from common.bus.publisher import Publisher
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import broadcasts, in_hand, reaping
+from common.store import broadcasts, in_hand, moving, reaping
 from common.store.pool import Pool
 from common.telemetry import metrics
 
@@ -51,6 +51,7 @@ class Reaper:
                 "cancelled": await reaping.close_cancelled(tx),
                 "expired": await reaping.expire(tx),
                 "barred": await reaping.bar(tx),
+                "followed": await moving.follow(tx),
             }
             await reaping.forget_workers(tx, _FORGOTTEN)
             done = await broadcasts.finish(tx)

@@ -16,6 +16,15 @@ _KEYS: Final[dict[Ledger, str]] = {"deliveries": "delivery_id", "revision_items"
 _STATE: Final = state_of("d")
 
 
+# What the rows of a CTE `lost` held.
+_FREED: Final = """turns AS (
+               UPDATE group_turns t SET held_by = NULL
+               FROM lost WHERE t.group_id = lost.group_id AND t.held_by = lost.row),
+           slots AS (
+               UPDATE bot_slots s SET held_by = NULL
+               FROM lost WHERE s.bot_id = lost.bot_id AND s.held_by = lost.row::text)"""
+
+
 async def assign(tx: Tx, ledger: Ledger, chosen: Sequence[tuple[Candidate, datetime]]) -> dict[int, datetime]:
     """Each row is `slotted` and has its group's turn until the answer; by row the slot's time, or the turn's where that
     is later.
@@ -81,16 +90,25 @@ async def unslot(tx: Tx, ledger: Ledger, late: timedelta) -> int:
                    SELECT {key} FROM {ledger}
                    WHERE state = 'slotted' AND slot_at < now() - $1::interval FOR UPDATE SKIP LOCKED))
                AND {_STATE} = 'slotted' RETURNING {key} AS row, group_id, bot_id),
-           turns AS (
-               UPDATE group_turns t SET held_by = NULL
-               FROM lost WHERE t.group_id = lost.group_id AND t.held_by = lost.row),
-           slots AS (
-               UPDATE bot_slots s SET held_by = NULL
-               FROM lost WHERE s.bot_id = lost.bot_id AND s.held_by = lost.row::text)
+           {_FREED}
            SELECT count(*) FROM lost""",  # noqa: S608 (our own words)
         late,
     )
     return count
+
+
+async def unslot_group(tx: Tx, group_id: int) -> None:
+    """Deliveries that have a slot for that group wait again: their jobs will be stale."""
+    await tx.execute(
+        f"""WITH lost AS (
+               UPDATE deliveries d SET state = 'pending', slot_at = NULL
+               FROM broadcasts b
+               WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
+                   AND {_STATE} = 'slotted' RETURNING d.delivery_id AS row, d.group_id, d.bot_id),
+           {_FREED}
+           SELECT 1""",  # noqa: S608 (our own words)
+        group_id,
+    )
 
 
 def _columns(jobs: Sequence[Key]) -> tuple[list[int], list[datetime]]:

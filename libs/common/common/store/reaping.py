@@ -19,6 +19,7 @@ _STATE: Final = state_of("d")
 # Whether the holder of that id is nobody, or done; each is looked up by its key, whatever else is in the tables.
 _IDLE: Final = """coalesce((SELECT state FROM deliveries WHERE delivery_id = {0}),
                    (SELECT state FROM revision_items WHERE item_id = {0}), '') NOT IN ('slotted', 'sending')"""
+_BARRED: Final = f"NOT ({SENDABLE}) AND g.phase <> 'migrated'"
 _CHUNK = 5000  # rows a statement
 # Its first doubt, whatever else was tried before it.
 _ONCE_MORE = "b.on_unknown = 'resend_once' AND NOT coalesce(d.reason = ANY($2::text[]), false)"
@@ -121,7 +122,7 @@ async def expire(tx: Tx) -> int:
 
 async def bar(tx: Tx) -> int:
     """Rows of groups that nothing may be sent to any more, a chunk of them: `failed`, as a lost group's, so that a
-    retry takes them once the group is let in.
+    retry takes them once the group is let in. What waits for a pointer goes elsewhere.
 
     Looked for by the groups that were changed since the broadcast was made (less what any transaction may last): when
     it was planned they could be sent to. Of millions that wait none is read.
@@ -133,11 +134,11 @@ async def bar(tx: Tx) -> int:
                    state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'failed' END,
                    reason = CASE WHEN d.reason = ANY($2::text[]) THEN d.reason ELSE {WHY_NOT} END
                FROM groups g
-               WHERE g.group_id = d.group_id AND NOT ({SENDABLE}) AND d.delivery_id = ANY (ARRAY(
+               WHERE g.group_id = d.group_id AND {_BARRED} AND d.delivery_id = ANY (ARRAY(
                    SELECT d.delivery_id FROM broadcasts b
                    CROSS JOIN LATERAL (
                        SELECT g.group_id FROM groups g
-                       WHERE NOT ({SENDABLE}) AND g.updated_at > b.created_at - interval '1 hour' OFFSET 0) g
+                       WHERE {_BARRED} AND g.updated_at > b.created_at - interval '1 hour' OFFSET 0) g
                    CROSS JOIN LATERAL (
                        SELECT o.delivery_id FROM deliveries o
                        WHERE o.broadcast_id = b.broadcast_id AND o.group_id = g.group_id OFFSET 0) o

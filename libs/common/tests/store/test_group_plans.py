@@ -19,6 +19,7 @@ from .plans import LISTENERS, Explainer, filling
 pytestmark = pytest.mark.timeout(60)
 FILLED = """
 INSERT INTO bots (bot_id, username, token, token_key) SELECT n, 'b' || n, 'x', 'k1' FROM generate_series(1, 2000) n;
+INSERT INTO bot_slots (bot_id, slot) SELECT b, s FROM generate_series(1, 2000) b, generate_series(1, 10) s;
 INSERT INTO groups (bot_id, chat_id, title, tags)
     SELECT n % 20 + 1, -n, 'g' || n, ARRAY['t' || n % 500] FROM generate_series(1, 20000) n;
 INSERT INTO group_turns (group_id) SELECT group_id FROM groups;

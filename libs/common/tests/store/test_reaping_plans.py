@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import in_hand, reaping, revision_items
+from common.store import in_hand, moving, reaping, revision_items
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
@@ -23,6 +23,7 @@ STATEMENTS: dict[str, Callable[[Any], Awaitable[int]]] = {
     "expire": reaping.expire,
     "close_cancelled": reaping.close_cancelled,
     "bar": reaping.bar,
+    "follow": moving.follow,
     "unslot": lambda tx: in_hand.unslot(tx, "deliveries", LATE),
     "orphans": lambda tx: reaping.orphans(tx, LATE),
     "items expire": revision_items.expire,
