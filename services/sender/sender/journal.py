@@ -135,8 +135,8 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
     async def _give_back(self, jobs: list[JobT]) -> list[None]:
         now = self._clock.now()
         async with self._pool.transaction("slots back") as tx:
-            taken = await in_hand.drop(tx, self.rows, [self._key(job) for job in jobs])
-            await slots.release(tx, [self._unused_slots(job, now) for job in jobs if self._row(job) not in taken])
+            free = await in_hand.drop(tx, self.rows, [self._key(job) for job in jobs])
+            await slots.release(tx, [self._unused_slots(job, now) for job in jobs if self._row(job) in free])
         return [None] * len(jobs)
 
     async def _withdraw(self, jobs: list[JobT]) -> list[None]:

@@ -13,7 +13,8 @@ import pytest
 from common.errors import StoreUnavailable
 from common.ids import BotId
 from common.jobs import SendFinalMessage
-from common.store import broadcasts, deliveries, reaping, slots, steering
+from common.records import Candidate
+from common.store import broadcasts, deliveries, in_hand, reaping, slots, steering
 from common.store.deliveries import Outcome
 from common.store.pool import Pool, Tx
 from common.testing.polling import eventually
@@ -88,6 +89,36 @@ async def test_a_stale_job_frees_nothing_of_the_later_one(fleet: Fleet) -> None:
         assert await tx.fetchval(HOLDER, job.bot_id) == str(job.delivery_id)
         assert await tx.fetchval("SELECT held_by FROM group_turns") == job.delivery_id
     assert set((await fleet.ledger(broadcast_id)).values()) == {"slotted"}
+
+
+@pytest.mark.parametrize("faster", ["the stale job", "the pacer"])
+async def test_a_stale_job_and_the_pacer_at_once(fleet: Fleet, faster: str) -> None:
+    """Both name the delivery as the holder: what was handed out meanwhile would be given back with the rest."""
+    _, job = await one_sending(fleet)
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'pending', owner = NULL")
+        await tx.execute("UPDATE group_turns SET held_by = NULL")
+    candidate = Candidate(job.delivery_id, 1, job.group_id, BotId(job.bot_id), 5, SLOT)
+
+    async def drop() -> set[int]:
+        async with fleet.db.transaction() as back:
+            found = await in_hand.drop(back, "deliveries", [(job.delivery_id, job.slot_at)])
+            if faster == "the stale job":
+                assert await assign() == {}, "it is passed over"
+        return found
+
+    async def assign() -> dict[int, datetime]:
+        async with fleet.db.transaction() as pacer:
+            handed = await in_hand.assign(pacer, "deliveries", [(candidate, datetime.now(UTC))])
+            if faster == "the pacer":
+                dropping = asyncio.create_task(drop())
+                await asyncio.sleep(0.3)
+        if faster == "the pacer":
+            assert await dropping == set(), "somebody has it in hand"
+        return handed
+
+    first = await (drop() if faster == "the stale job" else assign())
+    assert set(first) == {job.delivery_id}
 
 
 async def test_a_slot_that_is_given_back_early_is_not_free_before_its_time(fleet: Fleet) -> None:

@@ -64,20 +64,24 @@ async def withdraw(tx: Tx, ledger: Ledger, jobs: Sequence[Key], owner: str) -> N
 
 
 async def drop(tx: Tx, ledger: Ledger, jobs: Sequence[Key]) -> set[int]:
-    """Stale jobs: what has their slots waits for others; which of them another copy or a later job has in hand."""
+    """Stale jobs: what has their slots waits for others. The rows that no other copy or later job has in hand, locked:
+    until the transaction's end nobody gets another slot for them, so what they hold is what the job held.
+    """
     key = _KEYS[ledger]
-    await tx.execute(
-        f"""UPDATE {ledger} d SET state = 'pending', slot_at = NULL
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (row, slot_at)
-           WHERE d.{key} = j.row AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'""",  # noqa: S608 (our own words)
+    rows = await tx.fetch(  # in order, for two may give back copies of the same jobs
+        f"""SELECT d.{key} AS row FROM unnest($1::bigint[], $2::timestamptz[]) AS j (row, slot_at)
+               JOIN {ledger} d ON d.{key} = j.row
+           WHERE {_STATE} <> 'sending' AND ({_STATE} <> 'slotted' OR d.slot_at = j.slot_at)
+           ORDER BY d.{key} FOR UPDATE OF d""",  # noqa: S608 (our own words)
         *_columns(jobs),
     )
-    rows = await tx.fetch(
-        f"""SELECT {key} AS row FROM {ledger} d
-           WHERE {key} = ANY($1::bigint[]) AND {_STATE} IN ('slotted', 'sending')""",  # noqa: S608 (our own words)
-        [row for row, _ in jobs],
+    free = {found["row"] for found in rows}
+    await tx.execute(
+        f"""UPDATE {ledger} d SET state = 'pending', slot_at = NULL
+           WHERE d.{key} = ANY($1::bigint[]) AND {_STATE} = 'slotted'""",  # noqa: S608 (our own words)
+        list(free),
     )
-    return {found["row"] for found in rows}
+    return free
 
 
 async def unslot(tx: Tx, ledger: Ledger, late: timedelta) -> int:

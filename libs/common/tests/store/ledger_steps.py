@@ -69,8 +69,7 @@ async def row(tx: Tx, job: Job) -> tuple[Any, ...]:
 
 async def give_back(tx: Tx, job: Job) -> None:
     """As the sender's ledger does with a stale job."""
-    taken = await in_hand.drop(tx, "deliveries", [(job.delivery_id, job.slot_at)])
-    if job.delivery_id not in taken:
+    if await in_hand.drop(tx, "deliveries", [(job.delivery_id, job.slot_at)]):
         await slots.release(tx, [Used(job.delivery_id, job.group_id, job.bot_id, [job.slot], datetime.now(UTC))])
 
 
