@@ -78,7 +78,7 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
     """The rare ones, one by one."""
     decision, begun = ended.decision, ended.begun
     if decision.group_phase == "lost":
-        await group_states.fail_pending(tx, [begun.group_id], "the group is lost")
+        await group_states.fail_pending(tx, begun.group_id, BotId(begun.bot_id), "the group is lost")
     if decision.migrated_to is not None:
         await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
@@ -116,7 +116,12 @@ def _slots(job: SendFinalMessage, free_at: datetime, *, items: int) -> Used:
 
 
 def _note(ended: Ended) -> Note:
-    decision = ended.decision
+    decision, begun = ended.decision, ended.begun
     return Note(
-        ended.begun.group_id, decision.group_failed, decision.reason, decision.group_health, decision.group_phase
+        begun.group_id,
+        BotId(begun.bot_id),
+        decision.group_failed,
+        decision.reason,
+        decision.group_health,
+        decision.group_phase,
     )

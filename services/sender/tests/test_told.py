@@ -126,10 +126,11 @@ async def test_a_content_error_is_told_without_telegrams_words_which_may_quote_t
 
 async def test_the_third_failure_in_a_row_is_told_once(fleet: Fleet) -> None:
     await listen(fleet, *ALL)
-    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    bot_id = (await bot_ids(fleet))[0]
+    [group_id] = await fleet.grow(1, bot_id)
     for _ in range(5):
         async with fleet.db.transaction() as tx:
-            await groups.note(tx, [Note(group_id, failed=True, reason="rights")])
+            await groups.note(tx, [Note(group_id, bot_id, failed=True, reason="rights")])
     [event] = await rows(fleet, "events")
     assert (event["kind"], event["data"]["reason"]) == ("group.out_of_sending", "rights")
     [group] = await rows(fleet, "groups")
@@ -138,10 +139,11 @@ async def test_the_third_failure_in_a_row_is_told_once(fleet: Fleet) -> None:
 
 async def test_deliveries_that_a_lost_group_ends_are_told(fleet: Fleet) -> None:
     await listen(fleet, *ALL)
-    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    bot_id = (await bot_ids(fleet))[0]
+    [group_id] = await fleet.grow(1, bot_id)
     await fleet.broadcast([group_id])
     async with fleet.db.transaction() as tx:
-        await group_states.fail_pending(tx, [group_id], "the group is lost")
+        await group_states.fail_pending(tx, group_id, bot_id, "the group is lost")
     assert await kinds(fleet) == {"broadcast.started": 1, "delivery.failed": 1}
 
 

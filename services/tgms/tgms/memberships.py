@@ -67,7 +67,7 @@ async def _settle(tx: Tx, bot_id: BotId, group: GroupState | None, place: Place)
     if group is None or decision.state is None:
         return
     await group_states.save(tx, decision.state)
-    failed = await group_states.fail_pending(tx, [group.group_id], REMOVED) if decision.fail_pending else 0
+    failed = await group_states.fail_pending(tx, group.group_id, bot_id, REMOVED) if decision.fail_pending else 0
     if decision.state.phase != group.phase:
         action = f"group.{decision.state.phase}"
         await _record(tx, bot_id, action, group, decision.state, decision.reason, deliveries_failed=failed)

@@ -52,6 +52,7 @@ class Reaper:
                 "expired": await reaping.expire(tx),
                 "barred": await reaping.bar(tx),
                 "followed": await moving.follow(tx),
+                "handed_over": await moving.hand_over(tx),
             }
             await reaping.forget_workers(tx, _FORGOTTEN)
             done = await broadcasts.finish(tx)

@@ -109,7 +109,7 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta, *,
                         ELSE next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
                FROM deliveries d CROSS JOIN LATERAL (  -- OFFSET 0: after the delivery, however few groups there seem
                    SELECT g.timezone, g.window_from, g.window_to FROM groups g JOIN group_turns t USING (group_id)
-                   WHERE g.group_id = d.group_id AND {SENDABLE} AND t.held_by IS NULL
+                   WHERE g.group_id = d.group_id AND g.bot_id + 0 = d.bot_id AND {SENDABLE} AND t.held_by IS NULL
                        AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval OFFSET 0) g
                WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = b.bot_id AND d.state = 'pending'
                    AND d.not_before <= statement_timestamp()
@@ -137,14 +137,14 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
     """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved, is too late or
-    may not be sent to its group any more is left out.
+    may not be sent to its group any more, or not by that bot, is left out.
     """
     rows = await tx.fetch(
         f"""UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
                edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
            FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'
-               AND g.group_id = d.group_id AND {SENDABLE}
+               AND g.group_id = d.group_id AND g.bot_id = d.bot_id AND {SENDABLE}
                AND b.broadcast_id = d.broadcast_id + 0 AND b.state = 'running'  -- + 0: not from it to all its rows
                AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from common.ids import BotId, ChatId
 from common.records import GroupState, Moment
 from common.store.deliveries import IN_DOUBT
@@ -42,7 +40,7 @@ async def save(tx: Tx, state: GroupState) -> None:
         """UPDATE groups SET bot_id = $2, phase = $3, health = $4, missing_rights = $5, out_reason = $6::text,
                failures = CASE WHEN $6::text IS NULL AND out_reason IS NOT NULL OR phase = 'lost' AND $3 <> 'lost'
                           THEN 0 ELSE failures END,
-               updated_at = now()
+               bot_since = CASE WHEN bot_id = $2 THEN bot_since ELSE now() END, updated_at = now()
            WHERE group_id = $1""",
         state.group_id,
         state.bot_id,
@@ -66,21 +64,24 @@ async def retitle(tx: Tx, chat_id: ChatId, title: str, kind: str, moment: Moment
     )
 
 
-async def fail_pending(tx: Tx, group_ids: Sequence[int], reason: str) -> int:
-    """Of groups that are lost: nothing more is tried there. By way of the open broadcasts, which are few; how many."""
+async def fail_pending(tx: Tx, group_id: int, bot_id: BotId, reason: str) -> int:
+    """Of a group that is lost to that bot: it tries nothing more there. By way of the open broadcasts, which are few;
+    how many.
+    """
     count: int = await tx.fetchval(
         f"""WITH settled AS (
                UPDATE deliveries d SET settled_at = now(),
                    state = CASE WHEN d.reason = ANY($3::text[]) THEN 'unknown' ELSE 'failed' END,
                    reason = CASE WHEN d.reason = ANY($3::text[]) THEN d.reason ELSE $2 END
-               FROM (SELECT b.broadcast_id, g.group_id FROM broadcasts b CROSS JOIN unnest($1::bigint[]) AS g (group_id)
-                     WHERE b.state NOT IN ('cancelled', 'done')) o
-               WHERE d.broadcast_id = o.broadcast_id AND d.group_id = o.group_id AND {state_of("d")} = 'pending'
+               FROM broadcasts b
+               WHERE b.state NOT IN ('cancelled', 'done') AND d.broadcast_id = b.broadcast_id AND d.group_id = $1
+                   AND d.bot_id = $4 AND {state_of("d")} = 'pending'
                RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
-        list(group_ids),
+        group_id,
         reason,
         list(IN_DOUBT),
+        bot_id,
     )
     return count

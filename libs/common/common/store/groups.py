@@ -42,9 +42,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a send's outcome says of its group; `health` and `phase` only where they change."""
+    """What the outcome of a bot's send says of its group; `health` and `phase` only where they change."""
 
     group_id: int
+    bot_id: BotId
     failed: bool
     reason: str | None = None
     health: str | None = None
@@ -55,7 +56,9 @@ async def register(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: 
     """Inserts, or refreshes title and kind; a lost group that is back keeps its settings. The id."""
     group_id: int = await tx.fetchval(
         """INSERT INTO groups AS g (bot_id, chat_id, title, kind, tags) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (chat_id) DO UPDATE SET bot_id = excluded.bot_id, title = excluded.title, kind = excluded.kind,
+           ON CONFLICT (chat_id) DO UPDATE SET bot_id = excluded.bot_id,
+               bot_since = CASE WHEN g.bot_id = excluded.bot_id THEN g.bot_since ELSE now() END,
+               title = excluded.title, kind = excluded.kind,
                phase = CASE WHEN g.phase = 'lost' THEN 'discovered' ELSE g.phase END, updated_at = now()
            RETURNING group_id""",
         bot_id,
@@ -68,14 +71,18 @@ async def register(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: 
 
 
 async def note(tx: Tx, notes: Sequence[Note]) -> None:
-    """A success clears the count; three failures in a row take the group out with the last one's reason."""
-    fine = [n.group_id for n in notes if not n.failed]
+    """A success clears the count; three failures in a row take the group out with the last one's reason. What became
+    of a bot that the group no longer has says nothing of it.
+    """
+    fine = [n for n in notes if not n.failed]
     bad = [n for n in notes if n.failed]
     if fine:
         await tx.execute(
-            """UPDATE groups SET failures = 0, health = CASE WHEN missing_rights = '{}' THEN 'ok' ELSE health END
-               WHERE group_id = ANY($1::bigint[]) AND failures > 0""",
-            fine,
+            """UPDATE groups g SET failures = 0, health = CASE WHEN missing_rights = '{}' THEN 'ok' ELSE health END
+               FROM unnest($1::bigint[], $2::bigint[]) AS n (group_id, bot_id)
+               WHERE g.group_id = n.group_id AND g.bot_id = n.bot_id AND g.failures > 0""",
+            [n.group_id for n in fine],
+            [n.bot_id for n in fine],
         )
     if bad:
         await tx.execute(
@@ -85,11 +92,12 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
                noted AS (
                    UPDATE groups g SET failures = g.failures + 1, health = coalesce(n.health, g.health),
                        phase = coalesce(n.phase, g.phase), updated_at = now(),
-                       out_reason = CASE WHEN g.failures + 1 >= $5 THEN coalesce(g.out_reason, n.reason)
+                       out_reason = CASE WHEN g.failures + 1 >= $6 THEN coalesce(g.out_reason, n.reason)
                            ELSE g.out_reason END
-                   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS n (group_id, reason, health, phase)
+                   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+                           AS n (group_id, reason, health, phase, bot_id)
                        LEFT JOIN was USING (group_id)
-                   WHERE g.group_id = n.group_id
+                   WHERE g.group_id = n.group_id AND g.bot_id = n.bot_id
                    RETURNING g.group_id, g.bot_id, g.out_reason, was.group_id IS NOT NULL AS was_in),
                told AS (
                    SELECT 'group.out_of_sending' AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
@@ -101,5 +109,6 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
             [n.reason for n in bad],
             [n.health for n in bad],
             [n.phase for n in bad],
+            [n.bot_id for n in bad],
             OUT_AFTER,
         )

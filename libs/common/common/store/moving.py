@@ -1,4 +1,4 @@
-"""A group became a supergroup and has a new chat id: its row moves there, and what points to the row with it."""
+"""A group has a new chat id, or another bot: its row moves there, and what waits for the group goes with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from common.store.pool import Tx
 from common.store.states import state_of
 
 _STATE: Final = state_of("d")
+_ALLOWED: Final = "(b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))"
+_NOT_FOR_IT: Final = "'the group has a bot that this broadcast is not for'"
+_CHUNK = 5000  # rows a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,9 @@ async def _take_over(tx: Tx, first: asyncpg.Record, other: asyncpg.Record, old: 
     await tx.execute("UPDATE groups SET chat_id = $2 WHERE group_id = $1", other["group_id"], old)
     if first["phase"] == "lost" and other["phase"] != "lost":
         await tx.execute(
-            "UPDATE groups SET phase = 'discovered', bot_id = $2, failures = 0, out_reason = NULL WHERE group_id = $1",
+            """UPDATE groups SET phase = 'discovered', bot_id = $2, failures = 0, out_reason = NULL,
+                   bot_since = CASE WHEN bot_id = $2 THEN bot_since ELSE now() END
+               WHERE group_id = $1""",
             first["group_id"],
             other["bot_id"],
         )
@@ -110,13 +115,53 @@ async def follow(tx: Tx) -> int:
     return count
 
 
+async def hand_over(tx: Tx) -> int:
+    """What waits with a bot that its group no longer has goes to the one that it has, a chunk of it; or is `failed`
+    where the broadcast is not for that bot, so that a retry takes it once it has one that it is for. How many.
+    """
+    rows = await tx.fetch(
+        f"""SELECT d.delivery_id FROM broadcasts b
+           CROSS JOIN LATERAL (
+               SELECT g.group_id, g.bot_id FROM groups g
+               WHERE g.bot_since BETWEEN b.created_at - interval '1 hour' AND now() OFFSET 0) g  -- few, it believes
+           CROSS JOIN LATERAL (
+               SELECT d.delivery_id FROM deliveries d
+               WHERE d.broadcast_id = b.broadcast_id AND d.group_id = g.group_id AND d.bot_id <> g.bot_id
+                   AND {_STATE} = 'pending' OFFSET 0) d
+           WHERE b.state NOT IN ('cancelled', 'done') LIMIT $1""",  # noqa: S608 (our own words)
+        _CHUNK,
+    )
+    return await _hand_over(tx, [row["delivery_id"] for row in rows]) if rows else 0
+
+
+async def _hand_over(tx: Tx, delivery_ids: list[int]) -> int:
+    count: int = await tx.fetchval(
+        f"""WITH settled AS (
+               UPDATE deliveries d SET
+                   bot_id = CASE WHEN {_ALLOWED} THEN g.bot_id ELSE d.bot_id END,
+                   state = CASE WHEN {_ALLOWED} THEN 'pending' WHEN d.reason = ANY($2::text[]) THEN 'unknown'
+                                ELSE 'failed' END,
+                   reason = CASE WHEN {_ALLOWED} OR d.reason = ANY($2::text[]) THEN d.reason ELSE {_NOT_FOR_IT} END,
+                   settled_at = CASE WHEN NOT {_ALLOWED} THEN now() END
+               FROM groups g, broadcasts b
+               WHERE g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND d.delivery_id = ANY (ARRAY(
+                   SELECT l.delivery_id FROM deliveries l WHERE l.delivery_id = ANY($1::bigint[])
+                   FOR UPDATE SKIP LOCKED))
+               AND {_STATE} = 'pending' RETURNING {DELIVERY}),
+           {TOLD_DELIVERIES}, {TELL}
+           SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
+        delivery_ids,
+        list(IN_DOUBT),
+    )
+    return count
+
+
 async def _follow(tx: Tx, pointer: int) -> int:
     count: int = await tx.fetchval(
         f"""WITH found AS (
                SELECT d.delivery_id, g.group_id, g.bot_id, CASE
                        WHEN g.group_id IS NULL THEN 'migrated'
-                       WHEN b.bot_ids IS NOT NULL AND g.bot_id <> ALL(b.bot_ids)
-                           THEN 'the group has a bot that this broadcast is not for'
+                       WHEN NOT {_ALLOWED} THEN {_NOT_FOR_IT}
                        WHEN EXISTS (SELECT 1 FROM deliveries k
                                     WHERE k.broadcast_id = d.broadcast_id AND k.group_id = g.group_id)
                            THEN 'the group has it under its new id' END AS refusal

@@ -41,7 +41,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
     "a chat's group": (lambda tx: group_states.lock(tx, OLD), {BY_CHAT}),
     "a title": (lambda tx: group_states.retitle(tx, OLD, "t", "group", NOW), {BY_CHAT}),
     "what waits for a lost group": (
-        lambda tx: group_states.fail_pending(tx, [9], "lost"), {OF_BROADCAST, "broadcasts_open"},
+        lambda tx: group_states.fail_pending(tx, 9, BOT, "lost"), {OF_BROADCAST, "broadcasts_open"},
     ),
     "a migration": (lambda tx: moving._move(tx, OLD, NEW), {BY_CHAT, OF_BROADCAST, "groups_pkey"}),
     "groups by tag": (

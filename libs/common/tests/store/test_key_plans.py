@@ -60,6 +60,7 @@ STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "settled": lambda tx: deliveries.settle(tx, [Outcome(7, NOW, "sent")]),
     "put off": lambda tx: deliveries.put_off(tx, JOBS, SECOND),
     "postponed": lambda tx: deliveries.postpone(tx, [CHOSEN[0][0]]),
+    "handed over": lambda tx: moving._hand_over(tx, [7, 8]),
     "items assigned": lambda tx: in_hand.assign(tx, "revision_items", CHOSEN),
     "items begun": lambda tx: revision_items.begin(tx, JOBS, "w1"),
     "items withdrawn": lambda tx: in_hand.withdraw(tx, "revision_items", JOBS, "w1"),
@@ -93,7 +94,7 @@ async def test_what_waits_for_one_group_is_found_by_its_group(grown: Tx, mode: s
     await grown.execute("UPDATE groups SET chat_id = -1000000 WHERE group_id = 8")
     await grown.execute(f"SET LOCAL plan_cache_mode = {mode}")
     explainer = Explainer(grown)
-    await group_states.fail_pending(explainer, [7], "the group is lost")  # type: ignore[arg-type]  # stands for one
+    await group_states.fail_pending(explainer, 7, BotId(8), "the group is lost")  # type: ignore[arg-type]  # stands for one
     await moving.move(explainer, ChatId(-9), ChatId(-1000000))  # type: ignore[arg-type]
     assert "deliveries_broadcast_id_group_id_key" in explainer.indexes
     assert not explainer.indexes & {"deliveries_pending", "deliveries_in_hand"} | explainer.scanned

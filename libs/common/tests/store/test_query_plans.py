@@ -22,6 +22,7 @@ from common.store import (
     in_hand,
     inbox,
     leases,
+    moving,
     outbox,
     quarantine,
     reaping,
@@ -143,6 +144,15 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
     ),
     "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
+    "sends to groups that were merged": (
+        moving.follow,
+        {"groups_barred", "deliveries_broadcast_id_group_id_key", "deliveries_pkey"},
+    ),
+    "sends to groups that were taken over": (
+        moving.hand_over,
+        {"broadcasts_open", "groups_taken_over", "deliveries_broadcast_id_group_id_key"},
+    ),
+    "such a send": (lambda tx: moving._hand_over(tx, [7]), {"deliveries_pkey", "groups_pkey", "webhooks_wanting"}),
     "sends to groups that are barred": (
         reaping.bar,
         {"groups_barred", "deliveries_broadcast_id_group_id_key", "deliveries_pkey", "webhooks_wanting"},
@@ -157,7 +167,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         ending("INSERT INTO broadcasts (state, content) VALUES ('running', '{}')", broadcasts.finish),
         {"broadcasts_open", "webhooks_wanting"},
     ),
-    "groups noted": (lambda tx: groups.note(tx, [Note(7, failed=True)]), {"groups_pkey", "webhooks_wanting"}),
+    "groups noted": (lambda tx: groups.note(tx, [Note(7, BotId(8), failed=True)]), {"groups_pkey", "webhooks_wanting"}),
     "requests to webhooks": (
         lambda tx: webhook_messages.claim(tx, {7: 1}, turns=4, hold=DAY),
         {"webhook_messages_due", "events_pkey"},

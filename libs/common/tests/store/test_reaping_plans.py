@@ -24,6 +24,7 @@ STATEMENTS: dict[str, Callable[[Any], Awaitable[int]]] = {
     "close_cancelled": reaping.close_cancelled,
     "bar": reaping.bar,
     "follow": moving.follow,
+    "hand over": moving.hand_over,
     "unslot": lambda tx: in_hand.unslot(tx, "deliveries", LATE),
     "orphans": lambda tx: reaping.orphans(tx, LATE),
     "items expire": revision_items.expire,
