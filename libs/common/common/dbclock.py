@@ -15,6 +15,7 @@ from common.telemetry.redact import describe
 _SAMPLES = 8
 _INTERVAL = 10.0  # seconds between measurements
 _TICK = 0.001  # seconds: what uvloop counts in; less would be no wait at all, again and again
+_LOOK = 1.0  # seconds
 _DRIFT = 50e-6  # seconds a second, of an ordinary quartz
 _log = logging.getLogger(__name__)
 
@@ -61,8 +62,9 @@ class DatabaseClock:
     async def sleep_until(self, when: datetime, *, early: timedelta = timedelta()) -> None:
         """Returns when it is surely that time, less `early`; at once for a time that is past.
 
-        uvloop's timers count whole milliseconds and may come one and a half too soon: looked at once more.
+        uvloop's timers count whole milliseconds and may come one and a half too soon: looked at once more. And at least
+        each second, for the database's clock may be set while one sleeps.
         """
         wanted = when.timestamp() - early.total_seconds()
         while (seconds := wanted - (time.monotonic() + self._offset - self._uncertainty)) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(max(seconds, _TICK))
+            await asyncio.sleep(min(max(seconds, _TICK), _LOOK))

@@ -31,6 +31,17 @@ async def test_a_sleep_ends_when_it_is_surely_that_time(db: Database) -> None:
     assert time.monotonic() - began >= 0.149
 
 
+async def test_a_sleep_that_the_databases_clock_has_overtaken_ends(db: Database) -> None:
+    """It was set forward by half a minute: what has a slot by the new time would be sent as much later."""
+    clock = DatabaseClock(db.pool)
+    await clock.measure()
+    when = clock.now() + timedelta(seconds=30)
+    sleeping = asyncio.create_task(clock.sleep_until(when))
+    await asyncio.sleep(0.1)
+    clock._offset += 30
+    await asyncio.wait_for(sleeping, 3)
+
+
 def test_no_sleep_is_short_by_the_timers_of_the_loop_that_the_services_run_on() -> None:
     clock = DatabaseClock(Pool("postgresql://127.0.0.1:1/none", name="x", max_size=1, timeout=1))
     clock._uncertainty = 0.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from common.errors import StoreUnavailable
 from common.ids import BotId
 from common.store import bots, census
 from common.store.census import Census
@@ -74,6 +76,20 @@ async def test_a_look_that_takes_long_is_taken_less_often(db: Database, leader: 
     assert value("muster_tgms_epoch") is None
 
 
+async def test_so_is_one_that_comes_to_no_end(db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    taker = CensusTaker(db.pool, leader)
+
+    async def endless(*_: object) -> Census:
+        await asyncio.sleep(0.2)
+        raise StoreUnavailable("PostgreSQL: TimeoutError")
+
+    monkeypatch.setattr(census, "take", endless)
+    with pytest.raises(StoreUnavailable):
+        await taker._round()
+    assert taker._not_before - time.monotonic() > 3
+    await taker._round()
+
+
 @pytest.mark.parametrize("seconds", [0.01, 3.0, 10.0, 300.0])
 async def test_however_long_a_look_takes_what_it_found_is_told_until_the_next(
     db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch, seconds: float
@@ -84,9 +100,9 @@ async def test_however_long_a_look_takes_what_it_found_is_told_until_the_next(
         monkeypatch.setattr(where, SimpleNamespace(monotonic=lambda: clock[0]))
     real = census.take
 
-    async def slow(tx: Tx) -> Census:
+    async def slow(tx: Tx, silent: timedelta) -> Census:
         clock[0] += seconds
-        return await real(tx)
+        return await real(tx, silent)
 
     monkeypatch.setattr(census, "take", slow)
     taker = CensusTaker(db.pool, leader)

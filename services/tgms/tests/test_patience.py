@@ -26,11 +26,18 @@ INSERT INTO revision_items (revision_id, delivery_id, group_id, bot_id, state, s
 
 def test_steady_is_who_had_no_gap_for_a_while() -> None:
     steadiness = Steadiness()
-    found = [steadiness.after_round(float(second)) for second in range(7)]
-    assert found == [False] * 5 + [True] * 2
-    assert not steadiness.after_round(9.5), "3.5 s without a round: the database was away"
-    found = [steadiness.after_round(9.5 + second) for second in range(1, 6)]
-    assert found == [False] * 4 + [True]
+
+    def after_round(begun: float, took: float = 0.0) -> bool:
+        steady = steadiness.begins(begun)
+        steadiness.ended(begun + took)
+        return steady
+
+    assert [after_round(float(second)) for second in range(7)] == [False] * 5 + [True] * 2
+    assert not after_round(9.5), "3.5 s without a round: the database was away"
+    assert [after_round(9.5 + second) for second in range(1, 6)] == [False] * 4 + [True]
+    assert [after_round(15.5 + 5.0 * n, took=4.0) for n in range(5)] == [True] * 5, "slow rounds are no outage"
+    assert steadiness.begins(40.0)
+    assert not steadiness.begins(43.0), "the round before came to no end"
 
 
 @pytest.mark.parametrize("loop", ["reaper", "revisions"])

@@ -43,7 +43,7 @@ class Reaper:
     async def _round(self) -> None:
         async with self._pool.transaction("reaper") as tx:
             await self._leader.fence(tx)
-            steady = self._steadiness.after_round(time.monotonic())
+            steady = self._steadiness.begins(time.monotonic())
             counts = {
                 "unslotted": await in_hand.unslot(tx, "deliveries", LATE),
                 "orphans": await reaping.orphans(tx, SILENT) if steady else 0,
@@ -57,6 +57,7 @@ class Reaper:
             await reaping.forget_workers(tx, _FORGOTTEN)
             done = await broadcasts.finish(tx)
             unplanned = await broadcasts.start_scheduled(tx) + await broadcasts.unplanned(tx)
+        self._steadiness.ended(time.monotonic())
         await self._plan(unplanned)
         for what, count in counts.items():
             metrics.REAPED.labels(what).inc(count)

@@ -33,7 +33,7 @@ class Revisions:
     async def _round(self) -> None:
         async with self._pool.transaction("revisions") as tx:
             await self._leader.fence(tx)
-            steady = self._steadiness.after_round(time.monotonic())
+            steady = self._steadiness.begins(time.monotonic())
             counts = {
                 "unslotted": await in_hand.unslot(tx, "revision_items", LATE),
                 "orphans": await revision_items.orphans(tx, SILENT) if steady else 0,
@@ -42,5 +42,6 @@ class Revisions:
                 "planned": sum([await revisions.plan(tx, n, limit=_CHUNK) for n in await revisions.unplanned(tx)]),
             }
             done = await revisions.finish(tx)
+        self._steadiness.ended(time.monotonic())
         if any(counts.values()) or done:
             _log.info("revised", extra={key: n for key, n in counts.items() if n} | {"done": done})

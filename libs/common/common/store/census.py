@@ -65,8 +65,8 @@ class Census:
     quarantined: int
 
 
-async def take(tx: Tx) -> Census:
-    """All of it; how long it takes grows with what waits."""
+async def take(tx: Tx, silent: timedelta) -> Census:
+    """All of it, without senders that are silent for that long; how long it takes grows with what waits."""
     return Census(
         waiting=await waiting(tx),
         in_hand=await in_hand(tx),
@@ -76,7 +76,7 @@ async def take(tx: Tx) -> Census:
         bots=await bots(tx),
         slots=await slots(tx),
         groups=await groups(tx),
-        senders=await senders(tx, timedelta(seconds=8)),
+        senders=await senders(tx, silent),
         outbox=await outbox.backlog(tx),
         dead_letters=await dead_letters(tx),
         quarantined=await tx.fetchval("SELECT count(*) FROM quarantine"),

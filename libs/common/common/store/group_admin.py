@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, time
 from typing import Any
 
+from common.store.groups import SENDABLE
 from common.store.pool import Tx
 
 
@@ -60,12 +61,11 @@ _COLUMNS = (
 async def page(tx: Tx, wanted: Filter, *, within: list[int] | None, after: int, limit: int) -> list[GroupRow]:
     """By id."""
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM groups
+        f"""SELECT {_COLUMNS} FROM groups g
            WHERE group_id > $1 AND ($2::bigint[] IS NULL OR bot_id = ANY($2::bigint[]))
                AND ($3::bigint IS NULL OR bot_id = $3) AND ($4::text IS NULL OR tags @> ARRAY[$4::text])
                AND ($5::text IS NULL OR phase = $5)
-               AND ($6::boolean IS NULL OR $6 = (final_message_allowed AND out_reason IS NULL
-                   AND phase IN ('discovered', 'growth', 'monitoring')))
+               AND ($6::boolean IS NULL OR $6 = ({SENDABLE}))
                AND ($7::text IS NULL OR health = $7) AND ($8::bigint IS NULL OR chat_id = $8)
            ORDER BY group_id LIMIT $9""",  # noqa: S608 (our own columns)
         after,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from common.store import census
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
 from .test_query_plans import Explainer
 
+SILENT = timedelta(seconds=8)
 FLEET = """
 INSERT INTO bots (bot_id, username, token, token_key, state, enabled, per_second, flood_until, health, checked_at)
 VALUES
@@ -63,7 +66,7 @@ ANALYZE;
 async def taken(db: Database) -> census.Census:
     async with db.transaction() as tx:
         await tx.execute(FLEET)
-        return await census.take(tx)
+        return await census.take(tx, SILENT)
 
 
 async def test_each_waiting_delivery_has_its_reason(db: Database) -> None:
@@ -103,7 +106,7 @@ async def test_the_rest(db: Database) -> None:
 
 async def test_an_empty_fleet_can_be_counted(db: Database) -> None:
     async with db.transaction() as tx:
-        found = await census.take(tx)
+        found = await census.take(tx, SILENT)
     assert (found.waiting.by_why, found.in_hand.late, found.bots.ceiling) == ({}, 0, 0)
 
 
@@ -111,7 +114,7 @@ async def test_no_large_table_is_read_whole(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.execute(MONTHS)
         explainer: Explainer = Explainer(tx)
-        await census.take(as_tx(explainer))
+        await census.take(as_tx(explainer), SILENT)
     assert explainer.scanned <= {"bots", "bot_slots", "groups", "broadcasts", "workers", "quarantine"}
     assert {"deliveries_pending", "deliveries_in_hand", "deliveries_unknown"} <= explainer.indexes
     assert {"dead_letters_open", "outbox_due", "revision_items_pending"} <= explainer.indexes
