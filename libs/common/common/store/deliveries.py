@@ -125,13 +125,19 @@ async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta, *,
 
 
 async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
-    """Until their groups' windows open."""
+    """Until their groups' windows open, as they are now: one may have been changed since the look. Whose group somebody
+    is just changing is left to the next tick.
+    """
     await tx.execute(
-        f"""UPDATE deliveries d SET not_before = c.due_at
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS c (delivery_id, due_at)
-           WHERE d.delivery_id = c.delivery_id AND {_STATE} = 'pending'""",  # noqa: S608 (our own words)
+        f"""UPDATE deliveries d
+           SET not_before = next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to)
+           FROM unnest($1::bigint[], $2::bigint[]) AS c (delivery_id, group_id),
+               (SELECT group_id, timezone, window_from, window_to FROM groups
+                WHERE group_id = ANY($2::bigint[]) FOR SHARE SKIP LOCKED) g
+           WHERE d.delivery_id = c.delivery_id AND g.group_id = c.group_id
+               AND {_STATE} = 'pending'""",  # noqa: S608 (our own words)
         [candidate.delivery_id for candidate in closed],
-        [candidate.due_at for candidate in closed],
+        [candidate.group_id for candidate in closed],
     )
 
 

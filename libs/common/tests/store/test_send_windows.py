@@ -76,6 +76,45 @@ async def test_one_groups_unknown_zone_holds_nobody_up(db: Database) -> None:
     assert without - now < timedelta(minutes=1)
 
 
+async def waits_until(tx: Tx, ahead: timedelta) -> bool:
+    dates = "SELECT bool_and(abs(extract(epoch FROM not_before - now() - $1::interval)) < 60) FROM deliveries"
+    return bool(await tx.fetchval(dates, ahead))
+
+
+async def shut(tx: Tx, hours: int) -> None:
+    await tx.execute(
+        """UPDATE groups SET timezone = 'UTC', window_from = (now() AT TIME ZONE 'UTC' + $1 * interval '1 h')::time,
+               window_to = (now() AT TIME ZONE 'UTC' + ($1 + 1) * interval '1 h')::time""",
+        hours,
+    )
+
+
+async def test_a_window_that_is_changed_while_the_pacer_looks_counts(db: Database) -> None:
+    """The old date would be written over the look at what waits that came with the change, and outlive the message."""
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await shut(tx, 5)
+        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD)
+    async with db.transaction() as api:
+        await shut(api, 3)
+        async with db.transaction() as pacer:
+            await deliveries.postpone(pacer, closed)
+            assert await pacer.fetchval("SELECT max(not_before) < now() FROM deliveries"), "whose row is locked waits"
+    async with db.transaction() as pacer:
+        await deliveries.postpone(pacer, closed)
+        assert await waits_until(pacer, timedelta(hours=3))
+
+
+async def test_only_what_waits_is_postponed(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await shut(tx, 5)
+        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD)
+        await tx.execute("UPDATE deliveries SET state = 'slotted'")
+        await deliveries.postpone(tx, closed)
+        assert await tx.fetchval("SELECT max(not_before) < now() FROM deliveries")
+
+
 class Recorder(Explainer):
     """Keeps the conditions by which indexes are read."""
 
