@@ -21,11 +21,12 @@ from common.store.states import state_of
 # Reasons of attempts that may have arrived: a delivery that was to be sent once more after one of them and is not ends
 # `unknown`, whatever became of the second attempt.
 IN_DOUBT: Final = ("unknown", "transient", "sender died")
-# Whether a delivery's message ids are another chat's than its group has now: there they name other people's messages.
-# What an older version wrote says no chat; it is the group's where that had moved before the broadcast was made, or
-# never.
+# Whether a delivery's message ids are another chat's than its group has now, or the one that its group points to: there
+# they name other people's messages. What an older version wrote says no chat; it is the group's where that had moved
+# before the broadcast was made, or never.
 _STATE: Final = state_of("d")
-ELSEWHERE: Final = "coalesce(d.sent_chat_id <> g.chat_id, g.migrated_at >= b.created_at, false)"
+ELSEWHERE: Final = """coalesce(d.sent_chat_id <> coalesce(g.migrated_to, g.chat_id),
+                   g.migrated_to IS NOT NULL OR g.migrated_at >= b.created_at, false)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                AND d.delivery_id = i.delivery_id AND b.broadcast_id = d.broadcast_id
                AND bots.bot_id = i.bot_id AND bots.state = 'active' AND bots.enabled
                AND coalesce(bots.flood_until, to_timestamp(0)) <= clock_timestamp()
-           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id, g.chat_id, i.attempts, i.unsent,
+           RETURNING i.item_id, i.revision_id, r.kind, i.group_id, i.bot_id,
+               coalesce(d.sent_chat_id, g.chat_id) AS chat_id, i.attempts, i.unsent,
                CASE WHEN cardinality(d.message_ids) = 0 THEN ARRAY[d.message_id] ELSE d.message_ids END AS message_ids,
                g.title, g.variables, {ELSEWHERE} AS moved,
                coalesce(i.deadline <= clock_timestamp(), false) AS late, d.parts,
