@@ -91,6 +91,15 @@ async def test_a_stale_job_frees_nothing_of_the_later_one(fleet: Fleet) -> None:
     assert set((await fleet.ledger(broadcast_id)).values()) == {"slotted"}
 
 
+async def test_an_intent_is_taken_back_by_its_owner_alone(fleet: Fleet) -> None:
+    """Another process has begun the same job meanwhile, and is at Telegram with it."""
+    broadcast_id, job = await one_sending(fleet)
+    for owner, state in (("another", "sending"), (OWNER, "slotted")):
+        async with fleet.db.transaction() as tx:
+            await in_hand.withdraw(tx, "deliveries", [(job.delivery_id, job.slot_at)], owner)
+        assert set((await fleet.ledger(broadcast_id)).values()) == {state}
+
+
 @pytest.mark.parametrize("faster", ["the stale job", "the pacer"])
 async def test_a_stale_job_and_the_pacer_at_once(fleet: Fleet, faster: str) -> None:
     """Both name the delivery as the holder: what was handed out meanwhile would be given back with the rest."""

@@ -187,6 +187,16 @@ async def test_a_first_part_that_was_seen_is_followed_by_the_rest(fleet: Fleet) 
     assert [(r["state"], r["parts_done"]) for r in await fleet.rows(broadcast_id)] == [("pending", 1)]
 
 
+async def test_a_first_part_whose_text_was_changed_since_is_followed_by_nothing(fleet: Fleet) -> None:
+    """Nobody has the text any more that it began."""
+    [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])
+    broadcast_id = await died(fleet, group_id, MARKED)
+    async with fleet.db.transaction() as tx:
+        await revisions.change_content(tx, broadcast_id, {"method": "sendMessage", "params": {"text": LONG}})
+        assert await steering.mark_sent(tx, broadcast_id) == 1
+    assert [(r["state"], r["parts_done"]) for r in await fleet.rows(broadcast_id)] == [("sent", 1)]
+
+
 @pytest.mark.parametrize("text", ["hello {{title}}", "x" * 4096, "hello"])
 async def test_a_short_text_that_was_seen_is_sent(fleet: Fleet, brain: Direct, text: str) -> None:
     [group_id] = await fleet.grow(1, (await bot_ids(fleet))[0])

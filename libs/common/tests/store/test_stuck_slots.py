@@ -6,13 +6,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from common.store import reaping
+from common.store import reaping, revision_items
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
 from .plans import FILLED, Explainer, filling
 
 HELD = timedelta(seconds=60)
+ALBUM = {"method": "sendMediaGroup", "params": {"media": [{}, {}, {}]}}
 ROWS = """
 INSERT INTO bots (bot_id, username, token, token_key) VALUES (1, 'b1', 'x', 'k1');
 INSERT INTO groups (bot_id, chat_id) VALUES (1, -1);
@@ -50,6 +51,23 @@ async def test_a_message_under_way_keeps_its_slot_however_long_its_upload_takes(
         assert await held_by(tx, holder, 59) == 0
         assert await held_by(tx, holder, 61) == 1
         assert await tx.fetchval("SELECT held_by FROM bot_slots") is None
+
+
+@pytest.mark.parametrize(("table", "rest"), [("deliveries", 3), ("revision_items", 1)])
+async def test_what_may_have_been_sent_just_now_counts_in_telegrams_window(db: Database, table: str, rest: int) -> None:
+    """Its sender died, and nobody knows when the call arrived: as if that were now, each item of an album its own."""
+    settle = reaping.orphans if table == "deliveries" else revision_items.orphans
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await tx.execute("UPDATE broadcasts SET content = $1", ALBUM)
+        holder = await tx.fetchval(HOLDERS[table])
+        await tx.execute("UPDATE bot_slots SET held_by = $1", holder)
+        await tx.execute("INSERT INTO group_turns (group_id, held_by) SELECT group_id, $1 FROM groups", int(holder))
+        assert await settle(tx, timedelta(seconds=8)) == 1
+        slot = await tx.fetchrow("SELECT held_by, free_at - now() FROM bot_slots")
+        turn = await tx.fetchrow("SELECT held_by, next_at - now() FROM group_turns")
+    assert slot == (None, timedelta(seconds=1))
+    assert turn == (None, timedelta(seconds=rest))
 
 
 @pytest.mark.parametrize("holder", ["dm:7:8:0", "12345678901234567890123", "999"])
