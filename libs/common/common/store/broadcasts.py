@@ -264,14 +264,6 @@ async def finish(tx: Tx) -> list[int]:
     return [row["broadcast_id"] for row in rows]
 
 
-async def progress(tx: Tx, broadcast_id: int) -> dict[str, int]:
-    """Deliveries by state."""
-    rows = await tx.fetch(
-        "SELECT state, count(*) AS n FROM deliveries WHERE broadcast_id = $1 GROUP BY state", broadcast_id
-    )
-    return {row["state"]: row["n"] for row in rows}
-
-
 async def unplanned(tx: Tx) -> list[int]:
     """Those whose plan job may be lost: older than a moment, still without all their deliveries, in nobody's hand."""
     rows = await tx.fetch(
