@@ -8,10 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.ids import ChatId
 from common.jobs import PlanBroadcast
 from common.send_window import SendWindow
-from common.store import broadcasts, in_hand, moving, reaping, revision_items, revisions
+from common.store import broadcasts, in_hand, reaping, revision_items, revisions
 from common.store.broadcasts import Targets
 from common.store.revision_items import ItemOutcome
 from common.store.revisions import Kind, Revision
@@ -265,23 +264,6 @@ async def test_in_a_group_that_became_a_supergroup_nothing_is_touched(fleet: Fle
     assert asked == [fleet.groups[plain]]
     async with fleet.db.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM groups WHERE migrated_at IS NOT NULL") == 2
-
-
-@pytest.mark.parametrize(
-    ("chat", "items", "left"), [("new", {"done": 1}, [[]]), ("old", {"failed": 1}, [["kept"]])], ids=["new", "old"]
-)
-async def test_what_was_sent_to_a_double_is_reached_in_its_chat_after_the_merge(
-    fleet: Fleet, brain: Direct, chat: str, items: dict[str, int], left: list[list[str]]
-) -> None:
-    """Its row points to the group, which is in that chat; of the former chat's numbers it knows nothing."""
-    first, double = await fleet.grow(2, (await bot_ids(fleet))[0])
-    broadcast_id = await sent(fleet, [double], "kept")
-    old, new = ChatId(fleet.groups[first]), ChatId(fleet.groups[double])
-    async with fleet.db.transaction() as tx:
-        await moving.move(tx, old, new)
-        await tx.execute("UPDATE deliveries SET sent_chat_id = $1", new if chat == "new" else old)
-    revision = await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "recall"))
-    assert (revision.items, await texts(fleet, [double])) == (items, left)
 
 
 async def make_basic(fleet: Fleet, group_id: int, bot: int) -> None:

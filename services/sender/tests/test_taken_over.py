@@ -33,10 +33,10 @@ async def test_what_waits_with_the_old_bot_goes_to_the_new_one(fleet: Fleet) -> 
     broadcast_id = await fleet.broadcast([group_id])
     await take_over(fleet, group_id, new)
     async with fleet.db.transaction() as tx:
-        assert await deliveries.candidates(tx, {old: 9, new: 9}, AHEAD) == []
+        assert await deliveries.candidates(tx, {old: 9, new: 9}, AHEAD, turn=0) == []
     assert (await handed_over(fleet), await handed_over(fleet)) == (1, 0)
     async with fleet.db.transaction() as tx:
-        [found] = await deliveries.candidates(tx, {old: 9, new: 9}, AHEAD)
+        [found] = await deliveries.candidates(tx, {old: 9, new: 9}, AHEAD, turn=0)
     [row] = await fleet.rows(broadcast_id)
     assert (found.bot_id, row["bot_id"], row["state"]) == (new, new, "pending")
 

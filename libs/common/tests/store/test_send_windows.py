@@ -94,7 +94,7 @@ async def test_a_window_that_is_changed_while_the_pacer_looks_counts(db: Databas
     async with db.transaction() as tx:
         await tx.execute(ROWS)
         await shut(tx, 5)
-        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD)
+        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD, turn=0)
     async with db.transaction() as api:
         await shut(api, 3)
         async with db.transaction() as pacer:
@@ -109,7 +109,7 @@ async def test_only_what_waits_is_postponed(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.execute(ROWS)
         await shut(tx, 5)
-        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD)
+        closed = await deliveries.candidates(tx, {BotId(1): 9}, AHEAD, turn=0)
         await tx.execute("UPDATE deliveries SET state = 'slotted'")
         await deliveries.postpone(tx, closed)
         assert await tx.fetchval("SELECT max(not_before) < now() FROM deliveries")
