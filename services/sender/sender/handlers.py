@@ -21,6 +21,7 @@ from common.telemetry import metrics
 from sender.ledger import Ended, Ledger
 from sender.media import MediaDesk, MediaGone, Supply
 from sender.revisions import Revisions
+from sender.rules import standing
 from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import Decision, Progress, decide
 from sender.rules.parts import CHANGED, UnsendableError, calls
@@ -133,7 +134,7 @@ class Deliveries:
             self._window.answered(time.monotonic() - started)
         except TelegramError as error:
             failure = error
-        decision = await self._decide(failure, access, begun, supply)
+        decision = await self._decide(failure, method, access, begun, supply)
         await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:
             await self._desk.learn(supply, result)
@@ -143,7 +144,9 @@ class Deliveries:
             return await self._api.upload(access, method, params, supply.uploads)
         return await self._api.call(access, method, params)
 
-    async def _decide(self, error: TelegramError | None, access: BotAccess, begun: Begun, supply: Supply) -> Decision:
+    async def _decide(
+        self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply
+    ) -> Decision:
         # What can't be noted now is noted at the next attempt; this one's end must be written in any case.
         if isinstance(error, TokenRevoked):
             with suppress(StoreUnavailable):
@@ -152,8 +155,18 @@ class Deliveries:
             with suppress(StoreUnavailable):
                 await self._desk.forget(supply)
             return Decision("pending", error.outcome)
+        if error is not None and standing.asks(error, method):
+            error = standing.truth(error, method, await self._place(access, begun))
         once_more = begun.on_unknown == "resend_once" and not begun.doubted
         return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
+
+    async def _place(self, access: BotAccess, begun: Begun) -> Any | TelegramError:
+        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it."""
+        try:
+            wanted = {"chat_id": begun.chat_id, "user_id": access.bot_id}
+            return await self._api.call(access, "getChatMember", wanted)
+        except TelegramError as error:
+            return error
 
     async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
         begun = await self._ledger.begin(job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.congestion import Refusal
@@ -25,6 +25,7 @@ _SENDS = {
     state: metrics.SENDS.labels(outcome)
     for state, outcome in {"sent": "sent", "pending": "again", "failed": "failed", "unknown": "unknown"}.items()
 }
+_STAY = ("lost", "archived", "migrated")  # phases that a refused send says nothing new of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,25 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
 async def _consequences(tx: Tx, ended: Ended) -> None:
     """The rare ones, one by one."""
     decision, begun = ended.decision, ended.begun
-    if decision.group_phase == "lost":
-        await group_states.fail_pending(tx, [begun.group_id], "the group is lost")
+    if decision.group_lost is not None:
+        await _lose(tx, begun, decision.group_lost)
     if decision.migrated_to is not None:
         await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
         await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
     if decision.pause:
         await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
+
+
+async def _lose(tx: Tx, begun: Begun, told: str) -> None:
+    """As when Telegram tells that the bot was removed, unless another one has the group since."""
+    group = await group_states.lock(tx, begun.chat_id)
+    if group is None or group.bot_id != begun.bot_id or group.phase in _STAY:
+        return
+    lost = replace(group, phase="lost", health="unreachable", missing_rights=[])
+    await group_states.save(tx, lost)
+    failed = await group_states.fail_pending(tx, [begun.group_id], "the group is lost")
+    await group_states.record(tx, begun.bot_id, "group.lost", group, lost, f"a send: {told}", deliveries_failed=failed)
 
 
 def _refusals(ended: Ended) -> list[Refusal]:
@@ -117,6 +129,4 @@ def _slots(job: SendFinalMessage, free_at: datetime, *, items: int) -> Used:
 
 def _note(ended: Ended) -> Note:
     decision = ended.decision
-    return Note(
-        ended.begun.group_id, decision.group_failed, decision.reason, decision.group_health, decision.group_phase
-    )
+    return Note(ended.begun.group_id, decision.group_failed, decision.reason, decision.group_health)

@@ -139,3 +139,9 @@ async def one_sending(fleet: Fleet, **options: Any) -> tuple[int, SendFinalMessa
         await tx.execute("UPDATE group_turns SET held_by = $1", number)
         assert len(await deliveries.begin(tx, [(number, SLOT)], OWNER)) == 1
     return broadcast_id, SendFinalMessage(delivery_id=number, group_id=group_id, bot_id=bot_id, slot=1, slot_at=SLOT)
+
+
+async def slotted_again(fleet: Fleet) -> None:
+    """As it was before its intent."""
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'slotted', owner = NULL, attempts = 0")

@@ -27,14 +27,14 @@ SECOND = timedelta(seconds=1)
         (errors.Migrated(-100123), Decision("pending", "migrated", migrated_to=-100123)),
         (errors.TokenRevoked(), Decision("pending", "token", timedelta(seconds=1), unsent=True)),
         (errors.Conflict(), Decision("failed", "conflict", group_failed=True)),
-        (errors.TopicGone(), Decision("failed", "topic", group_failed=True)),
+        (errors.TopicGone(), Decision("failed", "topic")),
         (errors.ChatPolicy(), Decision("failed", "policy", group_failed=True)),
         (errors.ReplyGone(), Decision("failed", "reply", group_failed=True)),
         (errors.UserGone(), Decision("failed", "user_gone", group_failed=True)),
         (errors.Refused(), Decision("failed", "refused", group_failed=True)),
         (
-            errors.Gone(),
-            Decision("failed", "gone", group_failed=True, group_health="unreachable", group_phase="lost"),
+            errors.Gone("403 bot was kicked"),
+            Decision("failed", "gone", group_failed=True, group_lost="403 bot was kicked"),
         ),
         (errors.NoRights(), Decision("failed", "rights", group_failed=True, group_health="degraded")),
     ],
@@ -43,10 +43,9 @@ def test_the_first_attempt_of_a_broadcast_that_reports(error: TelegramError | No
     assert decide(error) == expected
 
 
-def test_content_that_nobody_can_get_pauses_the_broadcast_and_blames_no_group() -> None:
-    decision = decide(errors.BadContent("400 can't parse entities"))
-    assert (decision.state, decision.pause, decision.group_failed) == ("failed", True, False)
-    assert decision.reason == "400 can't parse entities"
+@pytest.mark.parametrize("kind", [errors.BadContent, errors.WrongFile, errors.MessageGone])
+def test_content_that_nobody_can_get_pauses_the_broadcast_and_blames_no_group(kind: type[TelegramError]) -> None:
+    assert decide(kind("400 no")) == Decision("failed", "400 no", pause=True)
 
 
 @pytest.mark.parametrize("error", [errors.Unknown(), errors.Transient()])

@@ -65,6 +65,10 @@ class Gone(TelegramError):  # noqa: N818 (a fact)
     outcome = "gone"
 
 
+class ChatNotFound(Gone):
+    """The bot sees no such chat, of those that the call names: to be asked for once more before anybody is lost."""
+
+
 class NoRights(TelegramError):  # noqa: N818 (a fact)
     """The bot lacks a right in that chat."""
 
@@ -160,7 +164,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
         (r"message to (delete|edit) not found|MESSAGE_ID_INVALID", MessageGone),
         (r"message can't be (deleted|edited)|MESSAGE_DELETE_FORBIDDEN|MESSAGE_EDIT_TIME_EXPIRED", MessageFixed),
-        (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
+        (r"bot was kicked|is not a member|group chat was deleted", Gone),
+        (r"CHANNEL_PRIVATE|chat not found", ChatNotFound),
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
         (
@@ -182,6 +187,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
             (
                 r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
                 r"|there is no (text|caption) in the message"
+                r"|message to copy not found|messages? can't be copied|no messages to (copy|forward)"
+                r"|CHAT_FORWARDS_RESTRICTED"
                 r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
                 r"|PHOTO_\w+|IMAGE_PROCESS_FAILED|file is too big|Too Large|file must be non-empty"
             ),
