@@ -18,6 +18,7 @@ from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
 from common.telemetry import metrics
 
+from sender.journal import FRESH
 from sender.ledger import Ended, Ledger
 from sender.media import MediaDesk, MediaGone, Supply
 from sender.revisions import Revisions
@@ -105,12 +106,19 @@ class Deliveries:
             self._head_start.add(time.monotonic() - asked)
             if begun is not None:
                 content = await self._edition(job, begun)  # an edit changes words, and no files
-                await self._attempt(job, access, begun, content, supply)
+                await self._attempt(job, access, begun, content, supply, before=asked + FRESH)
         finally:
             await self._desk.done(supply)
 
     async def _attempt(
-        self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any], supply: Supply
+        self,
+        job: SendFinalMessage,
+        access: BotAccess,
+        begun: Begun,
+        content: dict[str, Any],
+        supply: Supply,
+        *,
+        before: float,
     ) -> None:
         if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
             await self._ledger.settle(job, self._ended(job, begun, Decision("failed", CHANGED)))
@@ -130,7 +138,11 @@ class Deliveries:
         metrics.SEND_LATENESS_SECONDS.observe(max(0.0, (self._clock.now() - job.slot_at).total_seconds()))
         started, failure, result = time.monotonic(), None, None
         try:
-            result = await self._call(access, method, with_files(method, params, supply.files), supply)
+            filled = with_files(method, params, supply.files)
+            if supply.uploads:
+                result = await self._api.upload(access, method, filled, supply.uploads, before=before)
+            else:
+                result = await self._api.call(access, method, filled, before=before)
             self._window.answered(time.monotonic() - started)
         except TelegramError as error:
             failure = error
@@ -138,11 +150,6 @@ class Deliveries:
         await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:
             await self._desk.learn(supply, result)
-
-    async def _call(self, access: BotAccess, method: str, params: dict[str, Any], supply: Supply) -> Any:
-        if supply.uploads:
-            return await self._api.upload(access, method, params, supply.uploads)
-        return await self._api.call(access, method, params)
 
     async def _decide(
         self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply

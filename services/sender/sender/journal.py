@@ -24,6 +24,7 @@ from common.store.slots import Used
 from common.telemetry.redact import describe
 
 _GATHER = 0.004  # seconds
+FRESH = 4.0  # seconds from before an intent to its call: later, others may have taken its owner for dead
 _AGAIN = 0.5  # seconds between attempts to write an outcome
 _log = logging.getLogger(__name__)
 

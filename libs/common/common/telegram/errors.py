@@ -23,6 +23,12 @@ class NotSent(TelegramError):  # noqa: N818 (the fact that decides)
     outcome = "not_sent"
 
 
+class Late(NotSent):
+    """The time in which it might be begun was over: this process was stopped, or very busy."""
+
+    outcome = "late"
+
+
 class Unknown(TelegramError):  # noqa: N818 (the state that is recorded)
     """It may have happened or not: never repeated blindly."""
 

@@ -20,7 +20,7 @@ _BEYOND = 100  # characters that are looked at behind a window, for a letter tha
 
 
 class _Emoji:
-    """Custom ones, which are of one piece: looked up, for a text may have hundreds, and tens of thousands of letters."""
+    """Custom ones, which are of one piece: looked up, for a text may have hundreds of them."""
 
     def __init__(self, entities: Iterable[Entity]) -> None:
         places = sorted((e.offset, e.end) for e in entities if e.type == "custom_emoji")
