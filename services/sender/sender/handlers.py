@@ -15,7 +15,7 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
+from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, WrongFile
 from common.telemetry import metrics
 
 from sender.journal import FRESH
@@ -220,4 +220,4 @@ def _message_ids(result: Any) -> tuple[int, ...]:
     """Of an album all of them."""
     messages = result if isinstance(result, list) else [result]
     found = [message.get("message_id") for message in messages if isinstance(message, dict)]
-    return tuple(number for number in found if isinstance(number, int))
+    return tuple(number for number in found if isinstance(number, int) and 0 < number <= MOST_ID)

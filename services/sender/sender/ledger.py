@@ -18,7 +18,7 @@ from common.store.pool import Tx
 from common.store.slots import Used
 from common.telemetry import metrics
 
-from sender.journal import Journal
+from sender.journal import UNWRITABLE, Journal
 from sender.rules.outcomes import Decision, Progress, onward
 
 _SENDS = {
@@ -70,6 +70,9 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
         for ended in batch:  # also of an attempt that was given up meanwhile: it says what is true
             await _consequences(tx, ended)
         await congestion.note(tx, [refusal for ended in batch for refusal in _refusals(ended)])
+
+    def _unwritable(self, ended: Ended) -> Ended:
+        return replace(ended, decision=Decision("unknown", UNWRITABLE), message_ids=())
 
     def _unused_slots(self, job: SendFinalMessage, free_at: datetime) -> Used:
         return _slots(job, free_at, items=0)

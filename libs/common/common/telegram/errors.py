@@ -202,6 +202,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         ),
     )
 )
+MOST_ID: Final = 2**52  # of a chat or a message: Telegram promises fewer bits, and PostgreSQL has 63
+_LONGEST: Final = 86_400.0  # seconds
 _MAX_REPORT = 80  # characters of Telegram's description that we repeat
 # A tag, a button's text or address: pieces of the message, which nobody reads in a log. Up to the last such quote, for
 # a piece may have quotes of its own; an apostrophe begins none.
@@ -234,7 +236,7 @@ def classify(
     match code:
         case 429:
             return Flood(_seconds(parameters.get("retry_after"), retry_after))
-        case 400 if isinstance(migrated, int):
+        case 400 if type(migrated) is int and -MOST_ID <= migrated < 0:
             return Migrated(migrated)
         case 404 if "method not found" in description:
             return Refused(f"404 {_told(description)}")  # a method that this server is too old for
@@ -267,11 +269,11 @@ def _decode(body: bytes) -> dict[str, Any] | None:
 
 
 def _seconds(parameter: object, header: str | None) -> float:
-    """At least one: zero would mean at once, again and again."""
+    """At least one: zero would mean at once, again and again. At most a day: then it may be asked again."""
     if isinstance(parameter, int | float) and parameter >= 1:
-        return float(parameter)
-    return max(1.0, float(header)) if header and header.isdigit() else 1.0
+        return float(min(parameter, _LONGEST))
+    return min(max(1.0, float(header)), _LONGEST) if header and header.isdecimal() else 1.0
 
 
 def _told(description: str) -> str:
-    return _QUOTED.sub('"…"', description)[:_MAX_REPORT]
+    return _QUOTED.sub('"…"', description.replace("\0", ""))[:_MAX_REPORT]  # NUL: no text of PostgreSQL's has one
