@@ -81,8 +81,8 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
 async def _consequences(tx: Tx, ended: Ended) -> None:
     """The rare ones, one by one."""
     decision, begun = ended.decision, ended.begun
-    if decision.group_lost is not None:
-        await _lose(tx, begun, decision.group_lost)
+    if decision.group_lost:
+        await _lose(tx, begun, decision.told)
     if decision.migrated_to is not None:
         await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
@@ -91,7 +91,7 @@ async def _consequences(tx: Tx, ended: Ended) -> None:
         await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
 
 
-async def _lose(tx: Tx, begun: Begun, told: str) -> None:
+async def _lose(tx: Tx, begun: Begun, told: str | None) -> None:
     """As when Telegram tells that the bot was removed, unless another one has the group since."""
     group = await group_states.lock(tx, begun.chat_id)
     if group is None or group.bot_id != begun.bot_id or group.phase in _STAY:
@@ -116,7 +116,7 @@ def _outcome(ended: Ended) -> Outcome:
         ended.job.slot_at,
         decision.state,
         ended.message_ids,
-        decision.reason,
+        f"{decision.reason}: {decision.told}" if decision.told else decision.reason,
         decision.delay,
         progress.parts,
         done,

@@ -44,8 +44,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, chat_id: int, answer: dict[str, An
     ("answer", "expected"),
     [
         (refusing("can't parse entities: \0 in it"), ("failed", "400 can't parse entities:  in it")),
-        (refusing("moved", migrate_to_chat_id=-HUGE), ("failed", "refused")),
-        (refusing("moved", migrate_to_chat_id=7), ("failed", "refused")),
+        (refusing("moved", migrate_to_chat_id=-HUGE), ("failed", "refused: 400 moved")),
+        (refusing("moved", migrate_to_chat_id=7), ("failed", "refused: 400 moved")),
         ({"ok": True, "result": {"message_id": HUGE}}, ("sent", None)),
         (refusing("", retry_after=HUGE) | {"error_code": 429}, ("pending", "flood")),
     ],

@@ -24,7 +24,7 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`state` is the delivery's; the rest says what else follows, and nothing where it is empty. `unsent`: the attempt
-    surely did nothing, and is not counted among those that other rules ask for; `group_lost` says why it is.
+    surely did nothing, and is not counted among those that other rules ask for. `told` are Telegram's words.
     """
 
     state: str
@@ -32,12 +32,13 @@ class Decision:
     delay: timedelta = timedelta()
     group_failed: bool = False
     group_health: str | None = None
-    group_lost: str | None = None
+    group_lost: bool = False
     chat_flood: timedelta | None = None
     bot_flood: timedelta | None = None
     migrated_to: int | None = None
     unsent: bool = False
     pause: bool = False
+    told: str | None = None
 
 
 def onward(decision: Decision, progress: Progress) -> tuple[Decision, int]:
@@ -87,8 +88,9 @@ def decide(  # noqa: C901 (table E, row by row)
         case errors.BadContent() | errors.MessageGone():  # a send names no message but the original of a copy
             return Decision("failed", str(error), pause=True)
         case errors.TopicGone():  # the message's own choice: the group takes others
-            return Decision("failed", error.outcome)
+            return Decision("failed", error.outcome, told=str(error))
         case _:
-            health = "degraded" if isinstance(error, errors.NoRights) else None
-            lost = str(error) if isinstance(error, errors.Gone) else None
-            return Decision("failed", error.outcome, group_failed=True, group_health=health, group_lost=lost)
+            health, lost = "degraded" if isinstance(error, errors.NoRights) else None, isinstance(error, errors.Gone)
+            return Decision(
+                "failed", error.outcome, group_failed=True, group_health=health, group_lost=lost, told=str(error)
+            )
