@@ -15,12 +15,14 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError, TokenRevoked, WrongFile
+from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, WrongFile
 from common.telemetry import metrics
 
+from sender.journal import FRESH
 from sender.ledger import Ended, Ledger
 from sender.media import MediaDesk, MediaGone, Supply
 from sender.revisions import Revisions
+from sender.rules import standing
 from sender.rules.head_start import HeadStart
 from sender.rules.outcomes import Decision, Progress, decide
 from sender.rules.parts import CHANGED, UnsendableError, calls
@@ -104,12 +106,19 @@ class Deliveries:
             self._head_start.add(time.monotonic() - asked)
             if begun is not None:
                 content = await self._edition(job, begun)  # an edit changes words, and no files
-                await self._attempt(job, access, begun, content, supply)
+                await self._attempt(job, access, begun, content, supply, before=asked + FRESH)
         finally:
             await self._desk.done(supply)
 
     async def _attempt(
-        self, job: SendFinalMessage, access: BotAccess, begun: Begun, content: dict[str, Any], supply: Supply
+        self,
+        job: SendFinalMessage,
+        access: BotAccess,
+        begun: Begun,
+        content: dict[str, Any],
+        supply: Supply,
+        *,
+        before: float,
     ) -> None:
         if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
             await self._ledger.settle(job, self._ended(job, begun, Decision("failed", CHANGED)))
@@ -129,21 +138,22 @@ class Deliveries:
         metrics.SEND_LATENESS_SECONDS.observe(max(0.0, (self._clock.now() - job.slot_at).total_seconds()))
         started, failure, result = time.monotonic(), None, None
         try:
-            result = await self._call(access, method, with_files(method, params, supply.files), supply)
+            filled = with_files(method, params, supply.files)
+            if supply.uploads:
+                result = await self._api.upload(access, method, filled, supply.uploads, before=before)
+            else:
+                result = await self._api.call(access, method, filled, before=before)
             self._window.answered(time.monotonic() - started)
         except TelegramError as error:
             failure = error
-        decision = await self._decide(failure, access, begun, supply)
+        decision = await self._decide(failure, method, access, begun, supply)
         await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
         if failure is None:
             await self._desk.learn(supply, result)
 
-    async def _call(self, access: BotAccess, method: str, params: dict[str, Any], supply: Supply) -> Any:
-        if supply.uploads:
-            return await self._api.upload(access, method, params, supply.uploads)
-        return await self._api.call(access, method, params)
-
-    async def _decide(self, error: TelegramError | None, access: BotAccess, begun: Begun, supply: Supply) -> Decision:
+    async def _decide(
+        self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply
+    ) -> Decision:
         # What can't be noted now is noted at the next attempt; this one's end must be written in any case.
         if isinstance(error, TokenRevoked):
             with suppress(StoreUnavailable):
@@ -152,8 +162,18 @@ class Deliveries:
             with suppress(StoreUnavailable):
                 await self._desk.forget(supply)
             return Decision("pending", error.outcome)
+        if error is not None and standing.asks(error, method):
+            error = standing.truth(error, method, await self._place(access, begun))
         once_more = begun.on_unknown == "resend_once" and not begun.doubted
         return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
+
+    async def _place(self, access: BotAccess, begun: Begun) -> Any | TelegramError:
+        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it."""
+        try:
+            wanted = {"chat_id": begun.chat_id, "user_id": access.bot_id}
+            return await self._api.call(access, "getChatMember", wanted)
+        except TelegramError as error:
+            return error
 
     async def _refuse(self, job: SendFinalMessage, decision: Decision) -> None:
         begun = await self._ledger.begin(job)
@@ -200,4 +220,4 @@ def _message_ids(result: Any) -> tuple[int, ...]:
     """Of an album all of them."""
     messages = result if isinstance(result, list) else [result]
     found = [message.get("message_id") for message in messages if isinstance(message, dict)]
-    return tuple(number for number in found if isinstance(number, int))
+    return tuple(number for number in found if isinstance(number, int) and 0 < number <= MOST_ID)

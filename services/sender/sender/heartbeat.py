@@ -11,7 +11,7 @@ from common.store import reaping
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
-_INTERVAL = 2.0  # seconds; the reaper waits for several of them
+INTERVAL = 2.0  # seconds; the reaper waits for several of them
 _SOON = 0.2  # seconds between attempts at the first one: nothing begins before it
 _log = logging.getLogger(__name__)
 
@@ -37,4 +37,4 @@ async def run(stop: asyncio.Event, pool: Pool, owner: str, begun: asyncio.Event)
                 _log.warning("no heartbeat", extra={"error": describe(error)})
             told = True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _INTERVAL if begun.is_set() else _SOON)
+            await asyncio.wait_for(stop.wait(), INTERVAL if begun.is_set() else _SOON)

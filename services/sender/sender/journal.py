@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from common.batch import Batch
 from common.dbclock import DatabaseClock
@@ -23,7 +23,9 @@ from common.store.pool import Pool, Tx
 from common.store.slots import Used
 from common.telemetry.redact import describe
 
+UNWRITABLE: Final = "Telegram's answer could not be written"
 _GATHER = 0.004  # seconds
+FRESH = 4.0  # seconds from before an intent to its call: later, others may have taken its owner for dead
 _AGAIN = 0.5  # seconds between attempts to write an outcome
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,10 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
     @abstractmethod
     async def _write_outcomes(self, tx: Tx, batch: Sequence[EndedT]) -> None:
         """With what follows from them."""
+
+    @abstractmethod
+    def _unwritable(self, ended: EndedT) -> EndedT:
+        """The same attempt, of which nobody knows how it ended."""
 
     @abstractmethod
     def _unused_slots(self, job: JobT, free_at: datetime) -> Used:
@@ -145,6 +151,20 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[EndedT]) -> list[None]:
-        async with self._pool.transaction("outcomes") as tx:
-            await self._write_outcomes(tx, batch)
+        try:
+            async with self._pool.transaction("outcomes") as tx:
+                await self._write_outcomes(tx, batch)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 (one of them can't be written: it must not take the others along)
+            if len(batch) > 1:
+                for ended in batch:
+                    await self._settle([ended])
+            else:
+                _log.exception("an outcome can't be written")
+                await self._settle_as_unknown(batch[0])
         return [None] * len(batch)
+
+    async def _settle_as_unknown(self, ended: EndedT) -> None:
+        async with self._pool.transaction("outcomes") as tx:
+            await self._write_outcomes(tx, [self._unwritable(ended)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.congestion import Refusal
@@ -18,13 +18,14 @@ from common.store.pool import Tx
 from common.store.slots import Used
 from common.telemetry import metrics
 
-from sender.journal import Journal
+from sender.journal import UNWRITABLE, Journal
 from sender.rules.outcomes import Decision, Progress, onward
 
 _SENDS = {
     state: metrics.SENDS.labels(outcome)
     for state, outcome in {"sent": "sent", "pending": "again", "failed": "failed", "unknown": "unknown"}.items()
 }
+_STAY = ("lost", "archived", "migrated")  # phases that a refused send says nothing new of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
             await _consequences(tx, ended)
         await congestion.note(tx, [refusal for ended in batch for refusal in _refusals(ended)])
 
+    def _unwritable(self, ended: Ended) -> Ended:
+        return replace(ended, decision=Decision("unknown", UNWRITABLE), message_ids=())
+
     def _unused_slots(self, job: SendFinalMessage, free_at: datetime) -> Used:
         return _slots(job, free_at, items=0)
 
@@ -77,14 +81,25 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
 async def _consequences(tx: Tx, ended: Ended) -> None:
     """The rare ones, one by one."""
     decision, begun = ended.decision, ended.begun
-    if decision.group_phase == "lost":
-        await group_states.fail_pending(tx, begun.group_id, BotId(begun.bot_id), "the group is lost")
+    if decision.group_lost:
+        await _lose(tx, begun, decision.told)
     if decision.migrated_to is not None:
         await moving.move(tx, begun.chat_id, ChatId(decision.migrated_to))
     if decision.chat_flood is not None:
         await slots.flood_chat(tx, begun.group_id, decision.chat_flood)
     if decision.pause:
         await broadcasts.pause(tx, begun.broadcast_id, f"content: {decision.reason}")
+
+
+async def _lose(tx: Tx, begun: Begun, told: str | None) -> None:
+    """As when Telegram tells that the bot was removed, unless another one has the group since."""
+    group = await group_states.lock(tx, begun.chat_id)
+    if group is None or group.bot_id != begun.bot_id or group.phase in _STAY:
+        return
+    lost = replace(group, phase="lost", health="unreachable", missing_rights=[])
+    await group_states.save(tx, lost)
+    failed = await group_states.fail_pending(tx, begun.group_id, BotId(begun.bot_id), "the group is lost")
+    await group_states.record(tx, begun.bot_id, "group.lost", group, lost, f"a send: {told}", deliveries_failed=failed)
 
 
 def _refusals(ended: Ended) -> list[Refusal]:
@@ -101,7 +116,7 @@ def _outcome(ended: Ended) -> Outcome:
         ended.job.slot_at,
         decision.state,
         ended.message_ids,
-        decision.reason,
+        f"{decision.reason}: {decision.told}" if decision.told else decision.reason,
         decision.delay,
         progress.parts,
         done,
@@ -117,11 +132,4 @@ def _slots(job: SendFinalMessage, free_at: datetime, *, items: int) -> Used:
 
 def _note(ended: Ended) -> Note:
     decision, begun = ended.decision, ended.begun
-    return Note(
-        begun.group_id,
-        BotId(begun.bot_id),
-        decision.group_failed,
-        decision.reason,
-        decision.group_health,
-        decision.group_phase,
-    )
+    return Note(begun.group_id, BotId(begun.bot_id), decision.group_failed, decision.reason, decision.group_health)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked
 
-from sender.journal import Journal
+from sender.journal import FRESH, UNWRITABLE, Journal
 from sender.rules import revising
 from sender.rules.head_start import HeadStart
 from sender.rules.revising import Verdict
@@ -82,14 +82,14 @@ class Revisions:
             await self._items.settle(job, _Ended(job, item, verdict, self._clock.now()))
             return
         await self._clock.sleep_until(job.slot_at)
-        verdict = await self._call(access, content, item)
+        verdict = await self._call(access, content, item, before=asked + FRESH)
         await self._items.settle(job, _Ended(job, item, verdict, self._window.free_at()))
 
-    async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem) -> Verdict:
+    async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem, *, before: float) -> Verdict:
         method, params = revising.call(content, item)
         started, error = time.monotonic(), None
         try:
-            await self._api.call(access, method, params)
+            await self._api.call(access, method, params, before=before)
             self._window.answered(time.monotonic() - started)
         except TelegramError as failure:
             error = failure
@@ -129,6 +129,9 @@ class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
         for ended in batch:
             await _consequences(tx, ended)
         await congestion.note(tx, [refusal for ended in batch for refusal in _refusals(ended)])
+
+    def _unwritable(self, ended: _Ended) -> _Ended:
+        return replace(ended, verdict=Verdict("failed", UNWRITABLE))
 
     def _unused_slots(self, job: ReviseMessage, free_at: datetime) -> Used:
         return _used(job, free_at, items=0)

@@ -36,7 +36,7 @@ async def test_it_has_begun_when_the_first_beat_is_written_and_not_before(
 
 
 async def test_it_goes_on_through_an_outage(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "_INTERVAL", 0.05)
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.05)
     stop, begun = asyncio.Event(), asyncio.Event()
     async with TcpProxy.before(db.url) as proxy:
         pool = Pool(proxy.through(db.url), name="sender", max_size=1, timeout=1)

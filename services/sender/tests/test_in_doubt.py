@@ -17,6 +17,9 @@ from common.records import Candidate
 from common.store import broadcasts, deliveries, in_hand, reaping, slots, steering
 from common.store.deliveries import Outcome
 from common.store.pool import Pool, Tx
+from common.telegram import errors
+from common.telegram.client import BotApi
+from common.telegram.errors import TelegramError
 from common.testing.polling import eventually
 
 from .conftest import OWNER, Direct, Fleet
@@ -76,6 +79,56 @@ async def test_an_attempt_that_was_given_up_changes_nothing_of_the_next_one(flee
         assert len(await deliveries.begin(tx, [(job.delivery_id, later)], OWNER)) == 1
         assert await deliveries.settle(tx, [Outcome(job.delivery_id, job.slot_at, "pending")]) == set()
     assert set((await fleet.ledger(broadcast_id)).values()) == {"sending"}
+
+
+async def test_what_a_dead_sender_held_is_free_when_its_send_no_longer_counts(fleet: Fleet) -> None:
+    """Its request may have arrived just now."""
+    await one_sending(fleet)
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE workers SET beat_at = now() - interval '1 min'")
+        assert await reaping.orphans(tx, timedelta(seconds=8)) == 1
+        assert await tx.fetchval("SELECT max(free_at) - now() FROM bot_slots") == timedelta(seconds=1)
+        assert await tx.fetchval("SELECT next_at - now() FROM group_turns") == timedelta(seconds=1)
+
+
+async def given_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, answer: TelegramError) -> int:
+    """The broadcast of an attempt whose owner is taken for dead while Telegram thinks; then this is the answer."""
+    broadcast_id, job = await one_sending(fleet)
+    await slotted_again(fleet)
+
+    async def call(*_: Any, **__: Any) -> Any:
+        async with fleet.db.transaction() as tx:
+            await tx.execute("UPDATE workers SET beat_at = now() - interval '1 min'")
+            assert await reaping.orphans(tx, timedelta(seconds=8)) == 1
+            await tx.execute("UPDATE bot_slots SET held_by = 'somebody' WHERE slot = 1")
+        raise answer
+
+    monkeypatch.setattr(BotApi, "call", call)
+    await fleet.handle(job)
+    return broadcast_id
+
+
+async def test_a_late_answer_is_heard_though_it_settles_nothing_any_more(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the group is gone is true whoever asked; whether it failed is the next attempt's to say."""
+    broadcast_id = await given_up(fleet, monkeypatch, errors.Gone("403 bot was kicked"))
+    assert set((await fleet.ledger(broadcast_id)).values()) == {"unknown"}
+    async with fleet.db.transaction() as tx:
+        assert tuple(await tx.fetchrow("SELECT phase, failures FROM groups") or ()) == ("lost", 0)
+        assert await tx.fetchval("SELECT count(*) FROM bot_slots WHERE held_by = 'somebody'") > 0
+
+
+async def test_a_late_429_is_obeyed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    await given_up(fleet, monkeypatch, errors.Flood(300))
+    async with fleet.db.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM bots WHERE flood_until > now() + interval '4 min'") == 1
+
+
+async def test_a_late_move_is_followed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    await given_up(fleet, monkeypatch, errors.Migrated(-1007))
+    async with fleet.db.transaction() as tx:
+        assert await tx.fetchval("SELECT chat_id FROM groups WHERE phase <> 'migrated'") == -1007
 
 
 async def test_a_stale_job_frees_nothing_of_the_later_one(fleet: Fleet) -> None:
@@ -179,3 +232,9 @@ async def one_sending(fleet: Fleet, **options: Any) -> tuple[int, SendFinalMessa
         await tx.execute("UPDATE group_turns SET held_by = $1", number)
         assert len(await deliveries.begin(tx, [(number, SLOT)], OWNER)) == 1
     return broadcast_id, SendFinalMessage(delivery_id=number, group_id=group_id, bot_id=bot_id, slot=1, slot_at=SLOT)
+
+
+async def slotted_again(fleet: Fleet) -> None:
+    """As it was before its intent."""
+    async with fleet.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET state = 'slotted', owner = NULL, attempts = 0")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import regex
@@ -193,6 +195,36 @@ def test_what_only_one_groups_values_break_is_said_of_that_group(
         calls(message, begun(**values))
     assert "secret" not in str(found.value)
     assert len(calls(message, begun(x="fine"))) == 1
+
+
+EMOJI = '<tg-emoji emoji-id="5368324170671202286">👍</tg-emoji> '
+
+
+def test_hundreds_of_custom_emoji_are_no_work_for_each_letter() -> None:
+    """The sender's heartbeat waits for it: letter by emoji it took eight seconds, and the sender was called dead."""
+    marked = parse((EMOJI + "word " * 9) * 380, "HTML")
+    began = time.process_time()
+    parts = split(marked)
+    assert time.process_time() - began < 1
+    assert "".join(part.text for part in parts) == marked.text
+    assert sum(entity.length for part in parts for entity in part.entities) == 380 * 2
+
+
+def test_a_text_is_split_once_for_all_groups_and_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Marked] = []
+
+    def counted(marked: Marked) -> list[Marked]:
+        done.append(marked)
+        return split(marked)
+
+    monkeypatch.setattr("sender.rules.parts.split", counted)
+    text = "once for all " * 500
+    for chat_id in (-1, -2):
+        found = calls(content(text), replace(begun(), chat_id=ChatId(chat_id)))
+        assert {params["chat_id"] for _, params in found} == {chat_id}
+    for value in ("x", "y", "x"):
+        calls(content(text + "{{a}}"), begun(a=value))
+    assert len(done) == 3
 
 
 def test_parts_that_show_nothing_are_left_out() -> None:

@@ -68,6 +68,8 @@ async def test_a_broadcast_with_failures_is_told_from_its_start_to_its_end(fleet
         "reason": "gone", "attempts": 1, "message_id": None,
     }  # fmt: skip
     assert len(await rows(fleet, "webhook_messages")) == 7
+    reasons = {row["reason"] for row in await rows(fleet, "deliveries")}  # where Telegram's words stay
+    assert reasons == {"gone: 403 Forbidden: bot was kicked from the supergroup chat"}
 
 
 async def test_without_a_listener_nothing_is_written(fleet: Fleet, brain: Direct) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TypeVar
 
@@ -10,17 +9,14 @@ from common.errors import Reject
 from common.ids import BotId
 from common.jobs import ProcessBotMembership, ProcessMigration, ProcessServiceMessage
 from common.records import GroupState
-from common.store import audit, bot_chats, bots, group_states, moving
-from common.store.audit import Entry
+from common.store import bot_chats, bots, group_states, moving
 from common.store.pool import Tx
-from common.telemetry.spans import current_trace_id
 
 from tgms.rules import updates
 from tgms.rules.membership import REMOVED, begins, decide
 from tgms.rules.updates import Migration, Place, Unreadable
 
 ReadT = TypeVar("ReadT")
-_log = logging.getLogger(__name__)
 
 
 async def changed(tx: Tx, job: ProcessBotMembership) -> None:
@@ -82,20 +78,8 @@ async def _unknown(tx: Tx, bot_id: BotId, migration: Migration) -> None:
 async def _record(
     tx: Tx, bot_id: BotId, action: str, before: GroupState | None, after: GroupState | None, reason: str, **more: int
 ) -> None:
-    if after is None:
-        return
-    facts = {**after.facts(), "reason": reason, **{name: n for name, n in more.items() if n}}
-    entry = Entry(
-        f"telegram:{bot_id}",
-        action,
-        f"group:{after.group_id}",
-        before.facts() if before else None,
-        facts,
-        sorted({bot_id, after.bot_id}),
-        trace_id=current_trace_id(),
-    )
-    await audit.record(tx, entry)
-    _log.info(action, extra={"group_id": after.group_id, "bot_id": bot_id, "reason": reason})
+    if after is not None:
+        await group_states.record(tx, bot_id, action, before, after, reason, **more)
 
 
 async def _expect_bot(tx: Tx, bot_id: BotId) -> None:

@@ -122,9 +122,18 @@ class Progress:
         said = f"{said}; {self.held}" if self.held and not self.sent_out else said
         return "; ".join([said, *(each.line for each in self.revised[:1])])
 
+    @property
+    def way_on(self) -> list[str]:
+        """What a paused one waits for."""
+        if self.state != "paused":
+            return []
+        number, wrong = self.broadcast_id, (self.pause_reason or "").startswith("content:")
+        mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if wrong else []
+        return [*mend, f"muster broadcasts resume {number} (or cancel {number})"]
+
     def next_steps(self) -> list[str]:
-        """What an operator does about an end like this."""
-        number, steps = self.broadcast_id, []
+        """What an operator does about a pause, or an end like this."""
+        number, steps = self.broadcast_id, self.way_on
         if self.failed:
             steps.append(f"muster broadcasts deliveries {number} --state failed")
             if self.state != "cancelled" and not self.recalled:

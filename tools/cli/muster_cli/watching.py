@@ -68,6 +68,9 @@ def _lines(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
         now, clock = Progress.of(document), time.monotonic()
         if shown is None or now.stage != shown.stage or now.ended or (now != shown and clock - at >= _QUIET):
             context.screen.line(now.line)
+            if shown is None or now.stage != shown.stage:
+                for step in now.way_on:
+                    context.screen.note(f"next: {step}")
             shown, at = now, clock
     return _certain(shown)
 
@@ -82,7 +85,7 @@ def _live(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
 
 
 def picture(now: Progress) -> RenderableType:
-    """Name, state and bar; the figures; and how far a recall or an edit is."""
+    """Name, state and bar; the figures; how far a recall or an edit is; and what a paused one waits for."""
     share = now.settled / now.total if now.total else 1.0 if now.ended else 0.0
     bar = ProgressBar(total=max(now.total, 1), completed=share * max(now.total, 1), width=None)
     first = Table.grid(padding=(0, 1, 0, 0), expand=True)
@@ -104,7 +107,8 @@ def picture(now: Progress) -> RenderableType:
         f"  {now.pace}" if now.pace and not now.ended else "",
     )
     held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
-    return Group(first, second, *held, *(Text(clean(each.line)) for each in now.revised[:1]))
+    further = [each.line for each in now.revised[:1]] + [f"next: {step}" for step in now.way_on]
+    return Group(first, second, *held, *(Text(clean(line)) for line in further))
 
 
 def _certain(last: Progress | None) -> Progress:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from common.clock import utc_now
-from common.store import steering
+from common.store import broadcasts, steering
 from muster_cli.testing import Operator
 
 from .conftest import World
@@ -184,11 +184,24 @@ async def test_a_watch_in_a_pipe_says_each_change_of_state(world: World) -> None
     seen.append(await process.stdout.readline())
     await world.settle(1, "sent", "sent")
     seen.append(await process.stdout.readline())
-    assert await process.wait() == 0
+    _, said = await process.communicate()
+    assert process.returncode == 0
+    assert said.decode().count("next: muster broadcasts resume 1 (or cancel 1)") == 1
     assert [line.decode().split(":")[0] for line in seen] == [
         "broadcast 1 running", "broadcast 1 paused", "broadcast 1 running", "broadcast 1 done",
     ]  # fmt: skip
     assert b"paused by an operator" in seen[1]
+
+
+async def test_one_that_its_content_paused_says_how_it_goes_on(world: World) -> None:
+    await world.grow(2)
+    await world.plan(send_at=utc_now() - timedelta(seconds=1))
+    async with world.db.transaction() as tx:
+        await broadcasts.pause(tx, 1, "content: 400 Bad Request: can't parse entities")
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert "can't parse entities" in shown.out
+    assert "next: muster broadcasts edit 1" in shown.err
+    assert "next: muster broadcasts resume 1 (or cancel 1)" in shown.err
 
 
 async def test_the_picture_on_a_terminal(world: World) -> None:

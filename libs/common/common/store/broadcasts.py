@@ -227,8 +227,10 @@ async def start_scheduled(tx: Tx) -> list[int]:
     return [row["broadcast_id"] for row in rows]
 
 
-# Nothing of a broadcast is open, by two indexes.
-_OVER = """b.state = 'running' AND NOT EXISTS (
+# Nothing of a broadcast is open, by two indexes. One that its content has paused has nobody who would resume it for the
+# sake of its end.
+_OVER = """b.state IN ('running', 'paused')
+               AND (b.state = 'running' OR b.planned AND b.pause_reason LIKE 'content:%') AND NOT EXISTS (
                    SELECT 1 FROM deliveries d WHERE d.broadcast_id = b.broadcast_id AND d.state = 'pending')
                AND NOT EXISTS (
                    SELECT 1 FROM deliveries d
@@ -236,7 +238,7 @@ _OVER = """b.state = 'running' AND NOT EXISTS (
 
 
 async def finish(tx: Tx) -> list[int]:
-    """Running ones without an open delivery are done.
+    """Without an open delivery, running ones and those that a content error has paused are done.
 
     Locked first and looked at again by a second statement: one that waited for whoever opens deliveries again would
     still see those of before. What is locked is in an operator's hands, and left to the next round.

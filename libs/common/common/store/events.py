@@ -27,13 +27,13 @@ TELL: Final = f"""event AS (
         INSERT INTO webhook_waiting (webhook_id, event_id)
         SELECT webhook_id, event_id FROM listener WHERE kind = '{GATHERED}')"""  # noqa: S608 (our own word)
 
-# `told` of deliveries that a CTE `settled` has ended. A reason that begins with a number is Telegram's own words, which
-# may quote the message: they stay in the row.
+# `told` of deliveries that a CTE `settled` has ended. What begins with a number, or follows a colon, is Telegram's own
+# words, which may quote the message: they stay in the row.
 TOLD_DELIVERIES: Final = """told AS (
         SELECT 'delivery.' || state AS kind, ARRAY[bot_id] AS bot_ids, jsonb_build_object(
             'delivery_id', delivery_id, 'broadcast_id', broadcast_id, 'group_id', group_id, 'bot_id', bot_id,
-            'state', state, 'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE reason END, 'attempts', attempts,
-            'message_id', message_id) AS data
+            'state', state, 'attempts', attempts, 'message_id', message_id,
+            'reason', CASE WHEN reason ~ '^[0-9]' THEN 'content' ELSE split_part(reason, ': ', 1) END) AS data
         FROM settled WHERE state IN ('failed', 'unknown', 'sent'))"""
 # What `settled` must return of them.
 DELIVERY: Final = (

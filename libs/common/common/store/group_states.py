@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from common.ids import BotId, ChatId
 from common.records import GroupState, Moment
+from common.store import audit
+from common.store.audit import Entry
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
 from common.store.pool import Tx
 from common.store.states import state_of
+from common.telemetry.spans import current_trace_id
 
+_log = logging.getLogger(__name__)
 _COLUMNS = "group_id, bot_id, chat_id, phase, health, missing_rights, out_reason, migrated_to"
 
 
@@ -85,3 +91,21 @@ async def fail_pending(tx: Tx, group_id: int, bot_id: BotId, reason: str) -> int
         bot_id,
     )
     return count
+
+
+async def record(
+    tx: Tx, bot_id: BotId, action: str, before: GroupState | None, after: GroupState, reason: str, **more: int
+) -> None:
+    """In the audit trail, as that bot's word; of `more` only what is not 0."""
+    facts = {**after.facts(), "reason": reason, **{name: n for name, n in more.items() if n}}
+    entry = Entry(
+        f"telegram:{bot_id}",
+        action,
+        f"group:{after.group_id}",
+        before.facts() if before else None,
+        facts,
+        sorted({bot_id, after.bot_id}),
+        trace_id=current_trace_id(),
+    )
+    await audit.record(tx, entry)
+    _log.info(action, extra={"group_id": after.group_id, "bot_id": bot_id, "reason": reason})

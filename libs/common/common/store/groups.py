@@ -42,14 +42,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the outcome of a bot's send says of its group; `health` and `phase` only where they change."""
+    """What the outcome of a bot's send says of its group; `health` only where it changes."""
 
     group_id: int
     bot_id: BotId
     failed: bool
     reason: str | None = None
     health: str | None = None
-    phase: str | None = None
 
 
 async def register(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: str, tags: Sequence[str] = ()) -> int:
@@ -91,11 +90,11 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
                    ORDER BY group_id FOR UPDATE),
                noted AS (
                    UPDATE groups g SET failures = g.failures + 1, health = coalesce(n.health, g.health),
-                       phase = coalesce(n.phase, g.phase), updated_at = now(),
-                       out_reason = CASE WHEN g.failures + 1 >= $6 THEN coalesce(g.out_reason, n.reason)
+                       updated_at = now(),
+                       out_reason = CASE WHEN g.failures + 1 >= $5 THEN coalesce(g.out_reason, n.reason)
                            ELSE g.out_reason END
-                   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])
-                           AS n (group_id, reason, health, phase, bot_id)
+                   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+                           AS n (group_id, reason, health, bot_id)
                        LEFT JOIN was USING (group_id)
                    WHERE g.group_id = n.group_id AND g.bot_id = n.bot_id
                    RETURNING g.group_id, g.bot_id, g.out_reason, was.group_id IS NOT NULL AS was_in),
@@ -108,7 +107,6 @@ async def note(tx: Tx, notes: Sequence[Note]) -> None:
             [n.group_id for n in bad],
             [n.reason for n in bad],
             [n.health for n in bad],
-            [n.phase for n in bad],
             [n.bot_id for n in bad],
             OUT_AFTER,
         )

@@ -58,7 +58,7 @@ async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | Non
                    not_before = to_timestamp(0), bot_id = chosen.bot_id
                FROM chosen WHERE d.delivery_id = chosen.delivery_id AND {_STATE} = $2 RETURNING 1),
            reopened AS (
-               UPDATE broadcasts SET state = 'running', finished_at = NULL
+               UPDATE broadcasts SET state = 'running', finished_at = NULL, pause_reason = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM again))
            SELECT count(*) FROM again""",  # noqa: S608 (our own words)
         broadcast_id,
@@ -96,7 +96,7 @@ async def mark_sent(tx: Tx, broadcast_id: int, only: Sequence[int] | None = None
                    settled_at = CASE WHEN seen.more THEN NULL ELSE now() END
                FROM seen WHERE d.delivery_id = seen.delivery_id AND {_STATE} = 'unknown' RETURNING {DELIVERY}),
            reopened AS (
-               UPDATE broadcasts SET state = 'running', finished_at = NULL
+               UPDATE broadcasts SET state = 'running', finished_at = NULL, pause_reason = NULL
                WHERE broadcast_id = $1 AND state = 'done' AND EXISTS (SELECT 1 FROM settled WHERE state = 'pending')),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from common.ids import BotId
 from common.telegram import errors
-from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
+from common.telegram.errors import Flood, Late, NotSent, TelegramError, Unknown
 from common.telegram.floods import Pacer
 from common.telemetry import metrics
 from common.telemetry.children import child
@@ -58,11 +58,25 @@ class BotApi:
         self._pacer = pacer
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, bot: BotAccess, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt."""
-        return await self._call(bot, method, params, to_json(params or {}), self._patience)
+    async def call(
+        self, bot: BotAccess, method: str, params: Mapping[str, Any] | None = None, *, before: float | None = None
+    ) -> Any:
+        """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt.
 
-    async def upload(self, bot: BotAccess, method: str, params: Mapping[str, Any], files: Mapping[str, Upload]) -> Any:
+        Late where it is not begun `before` then, by the monotonic clock: a process may be stopped anywhere, and wake
+        hours later.
+        """
+        return await self._call(bot, method, params, to_json(params or {}), self._patience, before)
+
+    async def upload(
+        self,
+        bot: BotAccess,
+        method: str,
+        params: Mapping[str, Any],
+        files: Mapping[str, Upload],
+        *,
+        before: float | None = None,
+    ) -> Any:
         """A call with files, each named in `params` as attach://<name>. Its time grows with their size."""
         form = aiohttp.FormData(quote_fields=False)
         for name, value in params.items():
@@ -72,7 +86,7 @@ class BotApi:
             form.add_field(name, io.BytesIO(file.content), filename=file.name, content_type=file.mime)
         size = sum(len(file.content) for file in files.values())
         patience = aiohttp.ClientTimeout(total=upload_time(size, self._timeout), sock_connect=_CONNECT)
-        return await self._call(bot, method, params, form, patience)
+        return await self._call(bot, method, params, form, patience, before)
 
     async def _call(
         self,
@@ -81,6 +95,7 @@ class BotApi:
         params: Mapping[str, Any] | None,
         body: bytes | aiohttp.FormData,
         patience: aiohttp.ClientTimeout,
+        before: float | None,
     ) -> Any:
         chat_id = (params or {}).get("chat_id")
         chat = chat_id if isinstance(chat_id, int) else None
@@ -89,7 +104,8 @@ class BotApi:
         with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT) as span:
             if span.is_recording():
                 span.set_attributes({"rpc.system": "telegram", "rpc.method": method, "muster.bot_id": bot.bot_id})
-            answer = await self._exchange(bot, method, body, patience)
+            late = before is not None and time.monotonic() > before
+            answer = Late() if late else await self._exchange(bot, method, body, patience)
             outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
             child(metrics.TELEGRAM_SECONDS, method, outcome).observe(time.perf_counter() - started)
             if isinstance(answer, TelegramError):

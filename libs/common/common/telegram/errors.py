@@ -23,6 +23,12 @@ class NotSent(TelegramError):  # noqa: N818 (the fact that decides)
     outcome = "not_sent"
 
 
+class Late(NotSent):
+    """The time in which it might be begun was over: this process was stopped, or very busy."""
+
+    outcome = "late"
+
+
 class Unknown(TelegramError):  # noqa: N818 (the state that is recorded)
     """It may have happened or not: never repeated blindly."""
 
@@ -63,6 +69,10 @@ class Gone(TelegramError):  # noqa: N818 (a fact)
     """The bot is not in that chat any more, or the chat is no more."""
 
     outcome = "gone"
+
+
+class ChatNotFound(Gone):
+    """The bot sees no such chat, of those that the call names: to be asked for once more before anybody is lost."""
 
 
 class NoRights(TelegramError):  # noqa: N818 (a fact)
@@ -160,7 +170,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         (r"query is too old|message is not modified|QUERY_ID_INVALID", Stale),
         (r"message to (delete|edit) not found|MESSAGE_ID_INVALID", MessageGone),
         (r"message can't be (deleted|edited)|MESSAGE_DELETE_FORBIDDEN|MESSAGE_EDIT_TIME_EXPIRED", MessageFixed),
-        (r"bot was kicked|is not a member|group chat was deleted|CHANNEL_PRIVATE|chat not found", Gone),
+        (r"bot was kicked|is not a member|group chat was deleted", Gone),
+        (r"CHANNEL_PRIVATE|chat not found", ChatNotFound),
         (r"TOPIC_CLOSED|TOPIC_DELETED|message thread not found", TopicGone),
         (r"SLOWMODE_WAIT|ALLOW_PAYMENT_REQUIRED", ChatPolicy),
         (
@@ -182,6 +193,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
             (
                 r"can't parse|is too long|is empty|must be non-empty|BUTTON_\w+_INVALID|REPLY_MARKUP_\w+"
                 r"|there is no (text|caption) in the message"
+                r"|message to copy not found|messages? can't be copied|no messages to (copy|forward)"
+                r"|CHAT_FORWARDS_RESTRICTED"
                 r"|MEDIA_EMPTY|ENTIT(Y|IES)_\w+|unsupported start tag|inline keyboard"
                 r"|PHOTO_\w+|IMAGE_PROCESS_FAILED|file is too big|Too Large|file must be non-empty"
             ),
@@ -189,6 +202,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], type[TelegramError]], ...]] = tuple(
         ),
     )
 )
+MOST_ID: Final = 2**52  # of a chat or a message: Telegram promises fewer bits, and PostgreSQL has 63
+_LONGEST: Final = 86_400.0  # seconds
 _MAX_REPORT = 80  # characters of Telegram's description that we repeat
 # A tag, a button's text or address: pieces of the message, which nobody reads in a log. Up to the last such quote, for
 # a piece may have quotes of its own; an apostrophe begins none.
@@ -221,7 +236,7 @@ def classify(
     match code:
         case 429:
             return Flood(_seconds(parameters.get("retry_after"), retry_after))
-        case 400 if isinstance(migrated, int):
+        case 400 if type(migrated) is int and -MOST_ID <= migrated < 0:
             return Migrated(migrated)
         case 404 if "method not found" in description:
             return Refused(f"404 {_told(description)}")  # a method that this server is too old for
@@ -254,11 +269,11 @@ def _decode(body: bytes) -> dict[str, Any] | None:
 
 
 def _seconds(parameter: object, header: str | None) -> float:
-    """At least one: zero would mean at once, again and again."""
+    """At least one: zero would mean at once, again and again. At most a day: then it may be asked again."""
     if isinstance(parameter, int | float) and parameter >= 1:
-        return float(parameter)
-    return max(1.0, float(header)) if header and header.isdigit() else 1.0
+        return float(min(parameter, _LONGEST))
+    return min(max(1.0, float(header)), _LONGEST) if header and header.isdecimal() else 1.0
 
 
 def _told(description: str) -> str:
-    return _QUOTED.sub('"…"', description)[:_MAX_REPORT]
+    return _QUOTED.sub('"…"', description.replace("\0", ""))[:_MAX_REPORT]  # NUL: no text of PostgreSQL's has one

@@ -34,6 +34,37 @@ async def finished(db: Database, finish: Finish) -> list[int]:
         return await finish(tx)
 
 
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [
+        ("pause_reason = 'content: 400 no'", [1]),
+        ("pause_reason = 'content: 400 no', planned = false", []),
+        ("pause_reason = 'paused by an operator'", []),
+    ],
+)
+async def test_a_paused_one_is_done_when_its_content_paused_it_and_nothing_is_left(
+    db: Database, changes: str, over: list[int]
+) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await tx.execute(f"UPDATE broadcasts SET state = 'paused', {changes}")  # noqa: S608 (our own words)
+        await tx.execute("UPDATE deliveries SET state = 'pending'")
+        assert await broadcasts.finish(tx) == []
+        await tx.execute("UPDATE deliveries SET state = 'failed'")
+    assert await finished(db, broadcasts.finish) == over
+
+
+async def test_one_that_is_opened_again_is_paused_no_more(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(ROWS)
+        await tx.execute("UPDATE broadcasts SET state = 'paused', pause_reason = 'content: 400 no'")
+        assert await broadcasts.finish(tx) == [1]
+        assert await steering.again(tx, 1, "failed") == 1
+        found = await broadcasts.get(tx, 1)
+    assert found is not None
+    assert (found.state, found.pause_reason) == ("running", None)
+
+
 @pytest.mark.parametrize(("table", "finish"), [("broadcasts", broadcasts.finish), ("revisions", revisions.finish)])
 class TestFinish:
     async def test_what_is_over_is_done_once(self, db: Database, table: str, finish: Finish) -> None:

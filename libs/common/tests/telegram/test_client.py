@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from common.telegram.client import BotAccess, BotApi, Upload, upload_time
-from common.telegram.errors import Flood, NotSent, TelegramError, Unknown
+from common.telegram.errors import Flood, Late, NotSent, TelegramError, Unknown
 from common.telegram.floods import FloodMemory
 from common.testing.builders import BOT_ID, FAKE_TOKEN
 from common.testing.http_peer import (
@@ -48,6 +48,18 @@ async def test_a_call_is_one_json_post(api: BotApi, peer: HttpPeer) -> None:
     peer.acts = [succeeding({"message_id": 7})]
     assert await api.call(ME, "sendMessage", {"chat_id": 42, "text": "grüße 👋"}) == {"message_id": 7}
     assert peer.requests == [(f"/bot{FAKE_TOKEN}/sendMessage", {"chat_id": 42, "text": "grüße 👋"})]
+
+
+async def test_what_comes_too_late_is_not_begun(api: BotApi, peer: HttpPeer) -> None:
+    """Also when the time passed while it waited for a flood to end."""
+    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=time.monotonic() - 1))
+    assert isinstance(error, Late)
+    assert isinstance(await failure(api.upload(ME, "sendPhoto", {}, {}, before=time.monotonic() - 1)), Late)
+    peer.acts = [answering(429, to_json({"ok": False, "error_code": 429, "parameters": {"retry_after": 1}}))]
+    assert isinstance(await failure(api.call(ME, "sendMessage", {"chat_id": 42})), Flood)
+    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=time.monotonic() + 0.5))
+    assert isinstance(error, Late)
+    assert len(peer.requests) == 1
 
 
 async def test_an_upload_is_one_form(api: BotApi, peer: HttpPeer) -> None:

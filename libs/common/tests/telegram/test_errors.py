@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from common.telegram.errors import (
     BadContent,
+    ChatNotFound,
     ChatPolicy,
     Conflict,
     Flood,
@@ -37,8 +38,8 @@ TABLE_E: list[tuple[int, str, type[TelegramError]]] = [
     (403, "Forbidden: bot was kicked from the supergroup chat", Gone),
     (403, "Forbidden: bot is not a member of the channel chat", Gone),
     (403, "Forbidden: the group chat was deleted", Gone),
-    (400, "Bad Request: CHANNEL_PRIVATE", Gone),
-    (400, "Bad Request: chat not found", Gone),
+    (400, "Bad Request: CHANNEL_PRIVATE", ChatNotFound),
+    (400, "Bad Request: chat not found", ChatNotFound),
     (400, "Bad Request: not enough rights to send text messages to the chat", NoRights),
     (400, "Bad Request: CHAT_WRITE_FORBIDDEN", NoRights),
     (400, "Bad Request: have no rights to send a message", NoRights),
@@ -62,6 +63,10 @@ TABLE_E: list[tuple[int, str, type[TelegramError]]] = [
     (400, "Bad Request: REPLY_MARKUP_TOO_LONG", BadContent),
     (400, "Bad Request: there is no text in the message to edit", BadContent),
     (400, "Bad Request: there is no caption in the message to edit", BadContent),
+    (400, "Bad Request: message to copy not found", BadContent),
+    (400, "Bad Request: the message can't be copied", BadContent),
+    (400, "Bad Request: there are no messages to forward", BadContent),
+    (400, "Bad Request: CHAT_FORWARDS_RESTRICTED", BadContent),
     (400, "Bad Request: message to delete not found", MessageGone),
     (400, "Bad Request: message to edit not found", MessageGone),
     (400, "Bad Request: message can't be deleted for everyone", MessageFixed),
@@ -110,6 +115,11 @@ def answer(**fields: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
+@pytest.mark.parametrize("chat_id", [-(10**20), 0, 7, True])
+def test_a_migration_to_nowhere_is_none(chat_id: int) -> None:
+    assert type(classify(400, "Bad Request: moved", {"migrate_to_chat_id": chat_id})) is Refused
+
+
 FLOOD = answer(ok=False, error_code=429, description="Too Many Requests: retry after 5", parameters={"retry_after": 5})
 SENT = {"message_id": 7, "date": 1, "chat": {"id": 1, "type": "private"}, "a_field_of_next_year": {"deep": [1]}}
 
@@ -125,8 +135,25 @@ SENT = {"message_id": 7, "date": 1, "chat": {"id": 1, "type": "private"}, "a_fie
         (429, answer(ok=False, error_code=429, parameters={"retry_after": -1}), None, 1.0),
         (429, answer(ok=False, error_code=429, parameters={"retry_after": "5"}), "2", 2.0),
         (200, FLOOD, None, 5.0),
+        (429, answer(ok=False, error_code=429, parameters={"retry_after": 10**20}), None, 86_400.0),
+        (429, b'{"ok":false,"error_code":429,"parameters":{"retry_after":Infinity}}', None, 86_400.0),
+        (429, b"", "9" * 400, 86_400.0),
+        (429, b"", "\u00b2", 1.0),
     ],
-    ids=["json", "header-only", "html-with-header", "html", "odd-header", "negative", "text", "wrong-status"],
+    ids=[
+        "json",
+        "header-only",
+        "html-with-header",
+        "html",
+        "odd-header",
+        "negative",
+        "text",
+        "wrong-status",
+        "for-ever",
+        "infinite",
+        "for-ever-header",
+        "superscript",
+    ],
 )
 def test_a_429_is_never_a_send_whatever_form_it_has(
     status: int, body: bytes, header: str | None, seconds: float

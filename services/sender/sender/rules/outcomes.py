@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
 
 from common.congestion import BOT_WIDE
 from common.telegram import errors
@@ -12,13 +11,6 @@ from common.telegram.errors import TelegramError
 
 MAX_NOT_SENT = 60.0  # seconds between attempts while Telegram can't be reached
 MOST_MOVES = 3  # attempts that may end with the group's new id
-
-
-# What a refusal says of its group: health and phase.
-_GROUP: Final[dict[type[TelegramError], tuple[str | None, str | None]]] = {
-    errors.Gone: ("unreachable", "lost"),
-    errors.NoRights: ("degraded", None),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +24,7 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`state` is the delivery's; the rest says what else follows, and nothing where it is empty. `unsent`: the attempt
-    surely did nothing, and is not counted among those that other rules ask for.
+    surely did nothing, and is not counted among those that other rules ask for. `told` are Telegram's words.
     """
 
     state: str
@@ -40,12 +32,13 @@ class Decision:
     delay: timedelta = timedelta()
     group_failed: bool = False
     group_health: str | None = None
-    group_phase: str | None = None
+    group_lost: bool = False
     chat_flood: timedelta | None = None
     bot_flood: timedelta | None = None
     migrated_to: int | None = None
     unsent: bool = False
     pause: bool = False
+    told: str | None = None
 
 
 def onward(decision: Decision, progress: Progress) -> tuple[Decision, int]:
@@ -92,8 +85,12 @@ def decide(  # noqa: C901 (table E, row by row)
             return Decision(
                 "pending", error.outcome, timedelta(seconds=1), unsent=True
             )  # waits for the bot to have a good one
-        case errors.BadContent():
+        case errors.BadContent() | errors.MessageGone():  # a send names no message but the original of a copy
             return Decision("failed", str(error), pause=True)
+        case errors.TopicGone():  # the message's own choice: the group takes others
+            return Decision("failed", error.outcome, told=str(error))
         case _:
-            health, phase = _GROUP.get(type(error), (None, None))
-            return Decision("failed", error.outcome, group_failed=True, group_health=health, group_phase=phase)
+            health, lost = "degraded" if isinstance(error, errors.NoRights) else None, isinstance(error, errors.Gone)
+            return Decision(
+                "failed", error.outcome, group_failed=True, group_health=health, group_lost=lost, told=str(error)
+            )

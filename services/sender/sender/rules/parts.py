@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from common.markup.entities import Marked, length
@@ -14,6 +15,7 @@ from sender.rules.split import split
 
 Call: TypeAlias = tuple[str, dict[str, Any]]  # method, parameters
 NOTHING_LEFT = "nothing is left of the text with this group's variables"
+_REMEMBERED = 32  # texts in their pieces, a megabyte at most each
 CHANGED = "its text was changed after the first part was sent"
 
 
@@ -33,12 +35,9 @@ def calls(content: dict[str, Any], delivery: Begun) -> list[Call]:
         return [(method, params)]
     if "{{" not in content["params"]["text"] and length(params["text"]) <= TEXT_LIMIT:  # markup only adds to it
         return [(method, params)]
-    marked = _read(params["text"], params.get("parse_mode"))
-    if not marked.text.strip():
-        raise UnsendableError(NOTHING_LEFT)
-    if length(marked.text) <= TEXT_LIMIT:
+    pieces = _pieces(params["text"], params.get("parse_mode"))
+    if pieces is None:
         return [(method, params)]
-    pieces = [piece for piece in split(marked) if piece.text.strip()]
     if len(pieces) > MOST_PARTS:
         raise UnsendableError(f"longer than {MOST_PARTS} messages with this group's variables")
     last = len(pieces) - 1
@@ -46,6 +45,17 @@ def calls(content: dict[str, Any], delivery: Begun) -> list[Call]:
         (method, _options(params, first=place == 0, last=place == last) | _text(piece.text, piece.entities))
         for place, piece in enumerate(pieces)
     ]
+
+
+@lru_cache(_REMEMBERED)
+def _pieces(text: str, parse_mode: ParseMode | None) -> tuple[Marked, ...] | None:
+    """None of what is one message. Remembered: each part of each group asks, and most groups have the same text."""
+    marked = _read(text, parse_mode)
+    if not marked.text.strip():
+        raise UnsendableError(NOTHING_LEFT)
+    if length(marked.text) <= TEXT_LIMIT:
+        return None
+    return tuple(piece for piece in split(marked) if piece.text.strip())
 
 
 def check(params: dict[str, Any]) -> None:

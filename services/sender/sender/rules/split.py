@@ -19,6 +19,20 @@ _LETTER = regex.compile(r"\X")  # UAX #29: what readers take for one letter
 _BEYOND = 100  # characters that are looked at behind a window, for a letter that begins in it
 
 
+class _Emoji:
+    """Custom ones, which are of one piece: looked up, for a text may have hundreds of them."""
+
+    def __init__(self, entities: Iterable[Entity]) -> None:
+        places = sorted((e.offset, e.end) for e in entities if e.type == "custom_emoji")
+        self._begins = [begins for begins, _ in places]
+        self._ends = list(accumulate((ends for _, ends in places), max))
+
+    def free(self, unit: int) -> bool:
+        """Whether a text may be cut there."""
+        before = bisect_left(self._begins, unit)
+        return before == 0 or self._ends[before - 1] <= unit
+
+
 def split(marked: Marked, limit: int = TEXT_LIMIT, most_entities: int = MOST_ENTITIES) -> list[Marked]:
     """Joined, the texts are the text; an entity that is cut goes on in the next. Only the last may be less than half
     full, of text or of entities.
@@ -30,14 +44,14 @@ def _windows(marked: Marked, limit: int, most_entities: int) -> Iterator[tuple[i
     """(from, to) in characters, and the same in UTF-16 units."""
     text = marked.text
     units = [0, *accumulate(2 if letter > "\uffff" else 1 for letter in text)]
-    emoji = [(e.offset, e.end) for e in marked.entities if e.type == "custom_emoji"]
+    emoji = _Emoji(marked.entities)
     start = 0
     while start < len(text):
         fewest, most = _room(marked.entities, units[start], units[start] + limit, most_entities)
         end = max(start + 1, bisect_right(units, most) - 1)
         if end < len(text):
             least = bisect_left(units, max(fewest, (units[start] + units[end]) // 2), lo=start + 1)
-            end = _cut(text, start, end, least, [cut for cut in _letters(text, start, end) if _free(units[cut], emoji)])
+            end = _cut(text, start, end, least, [cut for cut in _letters(text, start, end) if emoji.free(units[cut])])
         yield start, end, units[start], units[end]
         start = end
 
@@ -56,10 +70,6 @@ def _letters(text: str, start: int, end: int) -> list[int]:
     """The places between letters, up to `end`."""
     found = _LETTER.finditer(text, start, min(len(text), end + _BEYOND))
     return [place for match in found if (place := match.end()) <= end]
-
-
-def _free(unit: int, emoji: Iterable[tuple[int, int]]) -> bool:
-    return not any(begins < unit < ends for begins, ends in emoji)
 
 
 def _cut(text: str, start: int, end: int, least: int, allowed: list[int]) -> int:

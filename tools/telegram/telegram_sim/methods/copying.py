@@ -6,8 +6,10 @@ from typing import Any
 
 from telegram_sim.conversation import Conversation, Message
 from telegram_sim.errors import bad_request
+from telegram_sim.groups import Group
 from telegram_sim.methods.call import Call
 from telegram_sim.methods.writing import draft, read_caption, write
+from telegram_sim.permissions import check_inside
 from telegram_sim.visibility import SERVICE_FIELDS
 
 MOST_IDS = 100
@@ -30,7 +32,7 @@ def copy_message(call: Call) -> dict[str, int]:
 
 def copy_messages(call: Call) -> list[dict[str, int]]:
     """core.telegram.org/bots/api#copymessages: what cannot be copied is left out."""
-    source, target = call.place("from_chat_id"), call.place()
+    source, target = source_of(call), call.place()
     found = [source.messages[number] for number in message_ids(call) if number in source.messages]
     contents = [content_of(message) for message in found if not is_service(message)]
     if not contents:
@@ -59,12 +61,20 @@ def post(call: Call, place: Conversation, content: dict[str, Any]) -> Message:
 
 def source_message(call: Call, missing: str) -> Message:
     """The message that from_chat_id and message_id name."""
-    message = call.place("from_chat_id").messages.get(call.params.integer("message_id"))
+    message = source_of(call).messages.get(call.params.integer("message_id"))
     if message is None:
         raise bad_request(missing)
     if is_service(message):
         raise bad_request("the message can't be copied" if "copy" in missing else "the message can't be forwarded")
     return message
+
+
+def source_of(call: Call) -> Conversation:
+    """The chat that from_chat_id names: a bot reads only where it is."""
+    place = call.place("from_chat_id")
+    if isinstance(place, Group):
+        check_inside(call.bot, place)
+    return place
 
 
 def message_ids(call: Call) -> list[int]:
