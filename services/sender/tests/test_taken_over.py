@@ -85,8 +85,8 @@ async def test_what_becomes_of_the_old_bots_sends_says_nothing_of_the_group(flee
     broadcast_id = await fleet.broadcast([group_id])
     async with fleet.db.transaction() as tx:
         await tx.execute("UPDATE groups SET failures = 1")
-        gone = Note(group_id, old, failed=True, reason="gone", health="unreachable", phase="lost")
-        await groups.note(tx, [gone, Note(group_id, old, failed=False)])
+        refused = Note(group_id, old, failed=True, reason="rights", health="degraded")
+        await groups.note(tx, [refused, Note(group_id, old, failed=False)])
         assert await group_states.fail_pending(tx, group_id, old, "the group is lost") == 0
         row = await tx.fetchrow("SELECT phase, health, failures FROM groups")
         assert row == ("discovered", "ok", 1)
