@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
@@ -15,7 +17,7 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, WrongFile
+from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, Unknown, WrongFile
 from common.telemetry import metrics
 
 from sender.journal import FRESH
@@ -33,6 +35,7 @@ _MANY = 1000  # from which on what the server knows of its tables' sizes is old
 _REMEMBERED = 100  # contents of broadcasts
 _LATER = timedelta(seconds=1)  # until a delivery asks again for a file that another sender uploads
 _FORGOTTEN_AT_MOST = 3  # attempts after which a refused file is the message's own fault
+_log = logging.getLogger(__name__)
 
 
 class Deliveries:
@@ -106,7 +109,10 @@ class Deliveries:
             self._head_start.add(time.monotonic() - asked)
             if begun is not None:
                 content = await self._edition(job, begun)  # an edit changes words, and no files
-                await self._attempt(job, access, begun, content, supply, before=asked + FRESH)
+                ended, result = await self._attempt(job, access, begun, content, supply, before=asked + FRESH)
+                await self._ledger.settle(job, ended)
+                if result is not None:
+                    await self._desk.learn(supply, result)
         finally:
             await self._desk.done(supply)
 
@@ -119,19 +125,35 @@ class Deliveries:
         supply: Supply,
         *,
         before: float,
-    ) -> None:
-        if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
-            await self._ledger.settle(job, self._ended(job, begun, Decision("failed", CHANGED)))
-            return
+    ) -> tuple[Ended, Any]:
+        """With Telegram's answer, None where there is none. It raises nothing: while this process lives, nobody else
+        would end what it has begun.
+        """
         try:
+            if begun.outdated:  # it would go on in the middle of another text, or be called sent without a word of it
+                return self._ended(job, begun, Decision("failed", CHANGED)), None
             parts = calls(content, begun)
+            if begun.parts_done >= len(parts):  # its last one was seen, or a newer version of this program makes fewer
+                progress = Progress(begun.parts_done - 1, begun.parts_done)
+                return self._ended(job, begun, Decision("sent"), progress=progress), None
+            return await self._send(job, access, begun, parts, supply, before=before)
         except UnsendableError as reason:
-            await self._ledger.settle(job, self._ended(job, begun, Decision("failed", str(reason))))
-            return
-        if begun.parts_done >= len(parts):  # its last one was seen, or a newer version of this program makes fewer
-            progress = Progress(begun.parts_done - 1, begun.parts_done)
-            await self._ledger.settle(job, self._ended(job, begun, Decision("sent"), progress=progress))
-            return
+            return self._ended(job, begun, Decision("failed", str(reason))), None
+        except Exception:  # noqa: BLE001 (whatever it is: the intent must not stay)
+            _log.exception("a send has failed by itself", extra={"delivery_id": job.delivery_id})
+            decision = await self._decide(Unknown(), "", access, begun, supply)
+            return self._ended(job, begun, decision), None
+
+    async def _send(
+        self,
+        job: SendFinalMessage,
+        access: BotAccess,
+        begun: Begun,
+        parts: Sequence[tuple[str, dict[str, Any]]],
+        supply: Supply,
+        *,
+        before: float,
+    ) -> tuple[Ended, Any]:
         progress = Progress(begun.parts_done, len(parts))
         method, params = parts[progress.part]
         await self._clock.sleep_until(job.slot_at)
@@ -147,9 +169,7 @@ class Deliveries:
         except TelegramError as error:
             failure = error
         decision = await self._decide(failure, method, access, begun, supply)
-        await self._ledger.settle(job, self._ended(job, begun, decision, _message_ids(result), progress))
-        if failure is None:
-            await self._desk.learn(supply, result)
+        return self._ended(job, begun, decision, _message_ids(result), progress), result
 
     async def _decide(
         self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply

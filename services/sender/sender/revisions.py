@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +23,7 @@ from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError, TokenRevoked
+from common.telegram.errors import TelegramError, TokenRevoked, Unknown
 
 from sender.journal import FRESH, UNWRITABLE, Journal
 from sender.rules import revising
@@ -30,6 +31,7 @@ from sender.rules.head_start import HeadStart
 from sender.rules.revising import Verdict
 
 _REMEMBERED = 100  # contents of edits, which never change
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,24 @@ class Revisions:
         if item is None:
             return
         try:
-            content = await self._content(item)
+            ended = await self._attempt(job, access, item, asked=asked)
         except StoreUnavailable:
             await self._items.withdraw(job)
             raise
+        except Exception:  # noqa: BLE001 (whatever it is: the intent must not stay)
+            _log.exception("a revision has failed by itself", extra={"item_id": job.item_id})
+            ended = _Ended(job, item, revising.after(Unknown(), item), self._window.free_at())
+        await self._items.settle(job, ended)
+
+    async def _attempt(self, job: ReviseMessage, access: BotAccess, item: BegunItem, *, asked: float) -> _Ended:
+        """StoreUnavailable where nothing was asked of Telegram yet."""
+        content = await self._content(item)
         verdict = revising.before(item, content)
         if verdict is not None:
-            await self._items.settle(job, _Ended(job, item, verdict, self._clock.now()))
-            return
+            return _Ended(job, item, verdict, self._clock.now())
         await self._clock.sleep_until(job.slot_at)
         verdict = await self._call(access, content, item, before=asked + FRESH)
-        await self._items.settle(job, _Ended(job, item, verdict, self._window.free_at()))
+        return _Ended(job, item, verdict, self._window.free_at())
 
     async def _call(self, access: BotAccess, content: dict[str, Any], item: BegunItem, *, before: float) -> Verdict:
         method, params = revising.call(content, item)

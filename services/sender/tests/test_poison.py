@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from common.ids import BotId
+from common.records import REVISION_ATTEMPTS
 from common.telegram import errors
 from common.telegram.client import BotApi
 from common.testing.polling import eventually
@@ -94,3 +96,43 @@ async def test_an_edit_whose_end_the_database_refuses_has_failed(
     assert (await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "edit", content))).items == {"failed": 1}
     [item] = await rows(fleet, "revision_items")
     assert item["reason"] == "Telegram's answer could not be written"
+
+
+def surprising(monkeypatch: pytest.MonkeyPatch, chat_id: int) -> None:
+    """Calls for that chat end with an error that no code foresees."""
+    real = BotApi.call
+
+    async def call(self: BotApi, bot: Any, method: str, params: Any = None, **options: Any) -> Any:
+        if params["chat_id"] == chat_id:
+            raise LookupError(method)
+        return await real(self, bot, method, params, **options)
+
+    monkeypatch.setattr(BotApi, "call", call)
+
+
+@pytest.mark.parametrize("on_unknown", ["report", "resend_once"])
+async def test_an_error_of_our_own_is_an_end_too(
+    fleet: Fleet, brain: Direct, monkeypatch: pytest.MonkeyPatch, on_unknown: str
+) -> None:
+    ids = await fleet.grow(3, BotId((await bot_ids(fleet))[0]))
+    surprising(monkeypatch, fleet.groups[ids[0]])
+    broadcast_id = await fleet.broadcast(ids, on_unknown=on_unknown)
+    await eventually(lambda: fleet.ended(broadcast_id), within=20)
+    first, *others = await fleet.rows(broadcast_id)
+    assert (first["state"], first["attempts"]) == ("unknown", 2 if on_unknown == "resend_once" else 1)
+    assert {row["state"] for row in others} == {"sent"}
+    async with fleet.db.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM bot_slots WHERE held_by IS NOT NULL") == 0
+
+
+async def test_an_edit_that_fails_by_itself_is_tried_a_few_times(
+    fleet: Fleet, brain: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [group_id] = await fleet.grow(1, BotId((await bot_ids(fleet))[0]))
+    broadcast_id = await sent(fleet, [group_id])
+    surprising(monkeypatch, fleet.groups[group_id])
+    monkeypatch.setattr("sender.rules.revising.backoff", lambda _: timedelta(seconds=0.1))
+    content = {"method": "editMessageText", "params": {"text": "new"}}
+    assert (await ended(fleet, broadcast_id, await revise(fleet, broadcast_id, "edit", content))).items == {"failed": 1}
+    [item] = await rows(fleet, "revision_items")
+    assert (item["attempts"], item["reason"]) == (REVISION_ATTEMPTS, "unknown")
