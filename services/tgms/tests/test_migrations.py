@@ -7,7 +7,7 @@ import random
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import broadcasts, deliveries, groups, moving, reaping, slots
+from common.store import broadcasts, deliveries, groups, moving, reaping, slots, steering
 from common.store.broadcasts import Targets
 from common.testing.polling import eventually
 
@@ -158,6 +158,17 @@ async def test_what_waits_again_after_the_merge_follows_too(
     names = {stays["group_id"]: "stays", pointer["group_id"]: "pointer"}
     rows = await town.rows("deliveries")
     assert [(names[row["group_id"]], row["state"], row["reason"]) for row in rows] == ends
+
+
+async def test_what_had_failed_before_the_merge_is_retried_in_the_group(town: Town, bot_id: int) -> None:
+    jobs, _ = await doubled(town, bot_id, "failed")
+    await town.settle(jobs)
+    stays, _ = await town.rows()
+    [row] = await town.rows("deliveries")
+    async with town.db.transaction() as tx:
+        assert (await steering.again(tx, row["broadcast_id"], "failed"), await moving.follow(tx)) == (1, 1)
+    [row] = await town.rows("deliveries")
+    assert (row["group_id"], row["state"]) == (stays["group_id"], "pending")
 
 
 async def test_a_chat_that_nobody_knew_is_discovered_by_its_migration(town: Town, bot_id: int) -> None:

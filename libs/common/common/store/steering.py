@@ -44,15 +44,15 @@ async def lock(tx: Tx, broadcast_id: int, within: list[int] | None) -> Standing 
 
 async def again(tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None) -> int:
     """Up to `MOST` of its deliveries in that state wait once more, where their groups can be sent to; how many. A group
-    may have another bot since: not one that the broadcast's key was not for.
+    may have another bot since: not one that the broadcast's key was not for. What waits for a pointer follows it.
     """
     count: int = await tx.fetchval(
         f"""WITH chosen AS (
                SELECT d.delivery_id, g.bot_id
                FROM deliveries d JOIN groups g USING (group_id) JOIN broadcasts b USING (broadcast_id)
                WHERE d.broadcast_id = $1 AND d.state = $2 AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
-                   AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[]))) AND {SENDABLE}
-               LIMIT $4),
+                   AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[])))
+                   AND ({SENDABLE} OR g.phase = 'migrated') LIMIT $4),
            again AS (
                UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = chosen.bot_id
