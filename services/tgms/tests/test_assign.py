@@ -25,32 +25,33 @@ def some(broadcast: int, groups: range, *, priority: int = 5, bot: int = 1) -> l
 
 def test_two_broadcasts_share_whoever_came_first() -> None:
     candidates = some(1, range(100)) + some(2, range(100, 200))
-    shares = Counter(c.broadcast_id for turn in range(10) for _, c in assign(slots(7), candidates, turn=turn))
+    shares = Counter(c.broadcast_id for turn in range(10) for _, c in assign(slots(7), candidates, turn=turn).pairs)
     assert shares == {1: 35, 2: 35}
 
 
 def test_a_higher_priority_goes_first_and_the_rest_is_not_wasted() -> None:
     chosen = [
-        c.broadcast_id for _, c in assign(slots(5), some(1, range(50)) + some(2, range(60, 62), priority=9), turn=3)
+        c.broadcast_id
+        for _, c in assign(slots(5), some(1, range(50)) + some(2, range(60, 62), priority=9), turn=3).pairs
     ]
     assert chosen == [2, 2, 1, 1, 1]
 
 
 def test_a_group_is_sent_to_once_at_a_time_however_many_broadcasts_want_it() -> None:
     candidates = some(1, range(3)) + some(2, range(3)) + some(3, range(3))
-    chosen = assign(slots(9), candidates, turn=0)
+    chosen = assign(slots(9), candidates, turn=0).pairs
     assert sorted(c.group_id for _, c in chosen) == [0, 1, 2]
 
 
 def test_a_bots_slots_are_for_its_own_groups() -> None:
-    pairs = assign(slots(2, bot=1) + slots(2, bot=2), some(1, range(1), bot=2), turn=0)
+    pairs = assign(slots(2, bot=1) + slots(2, bot=2), some(1, range(1), bot=2), turn=0).pairs
     assert [(slot.bot_id, c.bot_id) for [slot], c in pairs] == [(2, 2)]
 
 
 def test_a_recall_goes_first_and_an_edit_shares_with_the_sends_of_its_own_broadcast() -> None:
     sends, edits = some(1, range(50)), [replace(c, revises=True) for c in some(1, range(50, 100))]
     recall = [replace(c, revises=True) for c in some(2, range(100, 103), priority=10)]
-    chosen = [c for _, c in assign(slots(13), sends + edits + recall, turn=0)]
+    chosen = [c for _, c in assign(slots(13), sends + edits + recall, turn=0).pairs]
     assert [c.broadcast_id for c in chosen[:3]] == [2, 2, 2]
     assert Counter(c.revises for c in chosen[3:]) == {True: 5, False: 5}
 
@@ -70,7 +71,7 @@ def test_no_slot_no_delivery_and_no_group_is_used_twice(
         Candidate(place, broadcast, group, BotId(bot), priority, NOW, items, items)
         for place, (broadcast, group, priority, bot, items) in enumerate(rows)
     ]
-    pairs = assign(slots(n, 1) + slots(n, 2), candidates, turn=turn)
+    pairs = assign(slots(n, 1) + slots(n, 2), candidates, turn=turn).pairs
     taken = [(slot.bot_id, slot.slot) for some, _ in pairs for slot in some]
     assert len(set(taken)) == len(taken)
     assert all(len(some) == c.slots for some, c in pairs)
@@ -82,6 +83,14 @@ def test_no_slot_no_delivery_and_no_group_is_used_twice(
 def test_an_album_takes_a_slot_for_each_item_and_waits_for_them() -> None:
     album = replace(some(1, range(1), priority=9)[0], items=5, slots=5)
     singles = some(2, range(1, 20))
-    assert assign(slots(4), [album, *singles], turn=0) == []
-    [(first, chosen), *rest] = assign(slots(7), [album, *singles], turn=0)
+    assert assign(slots(4), [album, *singles], turn=0).pairs == []
+    [(first, chosen), *rest] = assign(slots(7), [album, *singles], turn=0).pairs
     assert (len(first), chosen, len(rest)) == (5, album, 2)
+
+
+def test_whoever_waits_for_slots_goes_first_until_there_are_enough() -> None:
+    album = replace(some(1, range(1))[0], items=5, slots=5)
+    waits = assign(slots(2), [album, *some(2, range(1, 20))], turn=0)
+    assert (waits.pairs, waits.kept) == ([], {1: 1})
+    goes = assign(slots(5), [album, *some(2, range(1, 20))], turn=1, first=waits.kept)
+    assert ([c for _, c in goes.pairs], goes.kept) == ([album], {})

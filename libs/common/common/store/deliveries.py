@@ -84,52 +84,55 @@ async def analyze(tx: Tx) -> None:
     await tx.execute("ANALYZE (SKIP_LOCKED) deliveries, group_turns")
 
 
-async def candidates(tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta, *, turn: int) -> list[Candidate]:
-    """For each bot up to so many of each of two running broadcasts of a priority, those whose `turn` it is, to groups
-    whose turn it may be within `horizon`.
+async def candidates(
+    tx: Tx, wanted: Mapping[BotId, int], horizon: timedelta, *, turn: int, first: Mapping[BotId, int] | None = None
+) -> list[Candidate]:
+    """For each bot and priority up to twice so many as it has slots, to groups whose turn it may be within `horizon`:
+    from running broadcasts in another order each `turn`, but from the `first` first.
 
-    More are not read, for a tick has slots for the first of them only; with two, a short one leaves none unused. A
-    message that has begun is said to its end, whatever window closes or time to live ends meanwhile.
+    A broadcast with nothing to hand out costs a look, and takes nobody's turn. More are not read, for a tick has slots
+    for the first of them only. A message that has begun is said to its end, whatever window closes or time to live ends
+    meanwhile.
     """
+    first = first or {}
     rows = await tx.fetch(
-        f"""WITH lanes AS (
-               SELECT w.bot_id, w.n, b.broadcast_id, b.priority, b.items, b.expires_at,
-                   count(*) OVER same AS rivals, row_number() OVER (same ORDER BY b.broadcast_id) AS place
-               FROM unnest($1::bigint[], $2::int[]) AS w (bot_id, n) CROSS JOIN broadcasts b
-               CROSS JOIN LATERAL (
-                   SELECT FROM deliveries d
-                   WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
-                       AND d.not_before <= statement_timestamp() ORDER BY d.not_before LIMIT 1) waiting
-               WHERE b.state = 'running' WINDOW same AS (PARTITION BY w.bot_id, b.priority))
-           SELECT c.delivery_id, b.broadcast_id, c.group_id, b.bot_id, b.priority, c.due_at, b.items,
-               least(b.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
-           FROM lanes b JOIN bots USING (bot_id)
+        f"""WITH running AS MATERIALIZED (
+               SELECT broadcast_id, priority, items, expires_at FROM broadcasts WHERE state = 'running')
+           SELECT c.delivery_id, c.broadcast_id, c.group_id, w.bot_id, p.priority, c.due_at, c.items,
+               least(c.items, rate_for(bots.per_second, bots.learned, bots.learned_at, now())) AS slots
+           FROM unnest($1::bigint[], $2::int[], $4::bigint[]) AS w (bot_id, n, first) JOIN bots USING (bot_id)
+           CROSS JOIN (SELECT DISTINCT priority FROM running) p
            CROSS JOIN LATERAL (
-               SELECT d.delivery_id, d.group_id,
-                   CASE WHEN d.parts_done > 0 THEN statement_timestamp()
-                        ELSE next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
-               FROM deliveries d CROSS JOIN LATERAL (  -- OFFSET 0: after the delivery, however few groups there seem
-                   SELECT g.timezone, g.window_from, g.window_to FROM groups g JOIN group_turns t USING (group_id)
-                   WHERE g.group_id = d.group_id AND g.bot_id + 0 = d.bot_id AND {SENDABLE} AND t.held_by IS NULL
-                       AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval OFFSET 0) g
-               WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = b.bot_id AND d.state = 'pending'
-                   AND d.not_before <= statement_timestamp()
-                   AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
-               ORDER BY d.not_before, d.delivery_id LIMIT b.n) c
-           WHERE (b.place + $4) % b.rivals < 2""",  # noqa: S608 (our own words)
+               SELECT d.delivery_id, b.broadcast_id, d.group_id, d.due_at, b.items
+               FROM (SELECT * FROM running r WHERE r.priority = p.priority
+                     ORDER BY r.broadcast_id = w.first DESC, hashint8extended(r.broadcast_id, $5::bigint) OFFSET 0) b
+               CROSS JOIN LATERAL (
+                   SELECT d.delivery_id, d.group_id,
+                       CASE WHEN d.parts_done > 0 THEN statement_timestamp() ELSE next_in_window(
+                           statement_timestamp(), g.timezone, g.window_from, g.window_to) END AS due_at
+                   FROM deliveries d CROSS JOIN LATERAL (  -- OFFSET 0: after the delivery, however few there seem
+                       SELECT g.timezone, g.window_from, g.window_to FROM groups g JOIN group_turns t USING (group_id)
+                       WHERE g.group_id = d.group_id AND g.bot_id + 0 = d.bot_id AND {SENDABLE} AND t.held_by IS NULL
+                           AND turn_for(t.next_at, t.recent, b.items) <= clock_timestamp() + $3::interval OFFSET 0) g
+                   WHERE d.broadcast_id = b.broadcast_id AND d.bot_id = w.bot_id AND d.state = 'pending'
+                       AND d.not_before <= statement_timestamp()
+                       AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
+                   ORDER BY d.not_before, d.delivery_id LIMIT w.n) d
+               LIMIT 2 * w.n) c""",  # noqa: S608 (our own words)
         list(wanted),
         list(wanted.values()),
         horizon,
+        [first.get(bot_id, 0) for bot_id in wanted],
         turn,
     )
     return [Candidate(**dict(row)) for row in rows]
 
 
-async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
+async def postpone(tx: Tx, closed: Sequence[Candidate]) -> int:
     """Until their groups' windows open, as they are now: one may have been changed since the look. Whose group somebody
-    is just changing is left to the next tick.
+    is just changing is left to the next tick. How many were not.
     """
-    await tx.execute(
+    status = await tx.execute(
         f"""UPDATE deliveries d
            SET not_before = next_in_window(statement_timestamp(), g.timezone, g.window_from, g.window_to)
            FROM unnest($1::bigint[], $2::bigint[]) AS c (delivery_id, group_id),
@@ -140,6 +143,7 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> None:
         [candidate.delivery_id for candidate in closed],
         [candidate.group_id for candidate in closed],
     )
+    return int(status.rpartition(" ")[2])
 
 
 async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
