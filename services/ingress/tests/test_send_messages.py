@@ -133,6 +133,25 @@ async def test_a_variable_that_no_group_has_is_refused(api: Api, message: dict[s
     assert [answer.json()["without_value"]["nosuch"] for answer in await both(api, message)] == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("at", "fields"),
+    [
+        ("buttons.0.0.text", {"text": "Hello {{title}}", "url": "https://example.org"}),
+        ("buttons.0.0.url", {"text": "open", "url": "https://example.org/?group={{name}}"}),
+        ("buttons.0.0.callback_data", {"text": "open", "callback_data": "{{ name }}"}),
+    ],
+)
+async def test_a_variable_in_a_button_is_refused(api: Api, at: str, fields: dict[str, str]) -> None:
+    """Nobody fills it in there: every group would read it as it is written."""
+    [group] = await api.grow(FIRST, 1)
+    await values(api, group, name="x")
+    for answer in await both(api, {"type": "text", "text": "hi", "buttons": [[fields]]}):
+        assert answer.status_code == 422
+        [error] = answer.json()["errors"]
+        what = "variables are for texts and captions: this is the same in every group"
+        assert error == {"in": "body", "at": f"message.{at}", "what": what}
+
+
 async def test_tags_that_no_group_has_are_named(api: Api) -> None:
     await api.grow(FIRST, 2, tags=["berlin"])
     await api.grow(SECOND, 1, tags=["theirs"])

@@ -33,16 +33,23 @@ def _source(value: str) -> str:
     return links.public_https(value) if ":" in value or "." in value or "/" in value else value
 
 
+def _plain(value: str) -> str:
+    if "{{" in value:
+        raise ValueError("variables are for texts and captions: this is the same in every group")
+    return value
+
+
 Source = Annotated[Text, StringConstraints(max_length=links.MAX_LENGTH), AfterValidator(_source)]
-ButtonUrl = Annotated[Text, AfterValidator(links.button)]
+_Plain = Annotated[Text, AfterValidator(_plain)]
+ButtonUrl = Annotated[_Plain, AfterValidator(links.button)]
 
 
 class Button(Request):
     """Opens an address, or sends `callback_data` to the bot."""
 
-    text: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    text: Annotated[_Plain, StringConstraints(min_length=1, max_length=64)]
     url: ButtonUrl | None = None
-    callback_data: Annotated[Text, StringConstraints(min_length=1)] | None = None
+    callback_data: Annotated[_Plain, StringConstraints(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
