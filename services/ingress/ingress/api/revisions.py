@@ -16,8 +16,8 @@ from common.store.steering import Standing
 from fastapi import APIRouter, Depends, Path, Response, Security
 from pydantic import Field
 
-from ingress.api import edits
-from ingress.api.edits import EditAll
+from ingress.api import blanks, edits
+from ingress.api.edits import Edit, EditAll
 from ingress.api.fields import BIGINT, Answer
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
@@ -109,15 +109,15 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
         if now.recalled:
             raise AppError("wrong_state", 409, "the broadcast was recalled", state=now.state)
         current = await broadcasts.content(tx, broadcast_id)
-        why_not = edits.refusal(body.edit, current)
-        if why_not is not None:
-            raise AppError("edit_mismatch", 422, why_not)
+        call = edits.call(body.edit, current)
+        await _possible(tx, broadcast_id, body.edit, current)
+        await blanks.check_edit(tx, call, broadcast_id)
         revision_id = await revisions.create(
             tx,
             broadcast_id,
             "edit",
             priority=now.priority,
-            content=edits.call(body.edit, current),
+            content=call,
             created_by=f"key:{caller.owner}",
         )
         await revisions.change_content(tx, broadcast_id, edits.applied(body.edit, current))
@@ -167,6 +167,14 @@ async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
     if now.state not in _ENDED:
         raise AppError("wrong_state", 409, f"the broadcast is {now.state}: pause or cancel it first", state=now.state)
     return now
+
+
+async def _possible(tx: pool.Tx, broadcast_id: int, edit: Edit, current: dict[str, Any]) -> None:
+    why_not = edits.refusal(edit, current)
+    if why_not is None and edit.type == "text" and await revisions.in_parts(tx, broadcast_id):
+        why_not = "every group has the text in several messages, and an edit replaces only one: recall it, and send anew"
+    if why_not is not None:
+        raise AppError("edit_mismatch", 422, why_not)
 
 
 async def _revised(
