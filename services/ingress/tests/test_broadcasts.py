@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from common.store import broadcasts, deliveries, steering
-from common.store.broadcasts import Targets
+from common.store.broadcasts import State, Targets
+from ingress.rules import steps
 
 from .api import FIRST, SECOND, Api
 
@@ -119,6 +120,32 @@ async def test_pause_resume_cancel_and_what_is_not_possible_then(api: Api) -> No
         ("resume", 409, "running"), ("pause", 200, "paused"), ("pause", 409, "paused"), ("resume", 200, "running"),
         ("cancel", 200, "cancelled"), ("pause", 409, "cancelled"), ("cancel", 409, "cancelled"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [*get_args(State)])
+async def test_what_an_error_of_steering_says_to_do_can_be_done(api: Api, state: str) -> None:
+    """An edit of a scheduled one said to pause it, which said that it was scheduled."""
+    broadcast_id = await planned(api, await api.grow(FIRST, 1))
+
+    async def reset() -> None:
+        async with api.db.transaction() as tx:
+            await tx.execute("UPDATE broadcasts SET state = $1", state)
+
+    bodies = {"resolve_unknown": {"outcome": "resend"}, "edit_all": {"edit": {"type": "text", "text": "x"}}}
+    for verb, states in steps.POSSIBLE_IN.items():
+        await reset()
+        answer = await act(api, broadcast_id, verb, **bodies.get(verb, {}))
+        if state in states:
+            assert answer.status_code in {200, 202}
+            async with api.db.transaction() as tx:
+                await tx.execute("DELETE FROM revisions")
+            continue
+        problem = answer.json()
+        assert (answer.status_code, problem["state"], problem["possible_in"]) == (409, state, states)
+        for named in ("pause", "cancel", "retry_failed"):
+            if f"{named} " in problem["detail"].partition(": ")[2].rpartition(" (")[0].replace(",", " "):
+                await reset()
+                assert (await act(api, broadcast_id, named)).status_code == 200, problem["detail"]
 
 
 async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> None:

@@ -65,7 +65,13 @@ async def test_while_it_runs_it_must_be_paused_first(api: Api, state: str, verb:
         await tx.execute("UPDATE broadcasts SET state = $2 WHERE broadcast_id = $1", broadcast_id, state)
     answer = await act(api, broadcast_id, verb, **({"edit": BOLD} if verb == "edit_all" else {}))
     assert (answer.status_code, answer.json()["code"], answer.json()["state"]) == (409, "wrong_state", state)
-    assert answer.json()["detail"] == f"the broadcast is {state}: pause or cancel it first"
+    instead = {
+        ("scheduled", "recall"): "nothing of it is sent, cancel it",
+        ("scheduled", "edit_all"): "cancel it, and send it anew",
+    }.get((state, verb), "pause or cancel it first")
+    possible = f"({verb} is for one that is paused, cancelled or done)"
+    assert answer.json()["detail"] == f"the broadcast is {state}: {instead} {possible}"
+    assert answer.json()["possible_in"] == ["paused", "cancelled", "done"]
     assert await api.rows("revisions") == []
 
 

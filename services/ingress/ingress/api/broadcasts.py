@@ -23,7 +23,7 @@ from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
-from ingress.rules import eta
+from ingress.rules import eta, steps
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -154,7 +154,8 @@ async def pause(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> R
     """Pause a broadcast: what is at Telegram already ends, nothing else begins."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.pause(tx, now.broadcast_id, "paused by an operator"))
+        _expect(now, "pause")
+        await broadcasts.pause(tx, now.broadcast_id, "paused by an operator")
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "pause", act))
@@ -165,7 +166,8 @@ async def resume(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> 
     """Resume a paused broadcast."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.resume(tx, now.broadcast_id))
+        _expect(now, "resume")
+        await broadcasts.resume(tx, now.broadcast_id)
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "resume", act))
@@ -176,7 +178,8 @@ async def cancel(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> 
     """Cancel a broadcast for good: no send begins any more."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.cancel(tx, now.broadcast_id))
+        _expect(now, "cancel")
+        await broadcasts.cancel(tx, now.broadcast_id)
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "cancel", act))
@@ -187,7 +190,7 @@ async def retry_failed(caller: Writer, one: Idempotent, broadcast_id: BroadcastI
     """Send again what failed, to groups that can be sent to."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, _reopens(now))
+        _expect(now, "retry_failed")
         return await steering.again(tx, now.broadcast_id, "failed")
 
     return await one.run(caller, _steering(broadcast_id, caller, "retry_failed", act))
@@ -200,7 +203,7 @@ async def resolve_unknown(caller: Writer, one: Idempotent, broadcast_id: Broadca
     async def act(tx: pool.Tx, now: Standing) -> int:
         if body.outcome == "sent":
             return await steering.mark_sent(tx, now.broadcast_id, body.delivery_ids)
-        _expect(now, _reopens(now))
+        _expect(now, "resolve_unknown")
         return await steering.again(tx, now.broadcast_id, "unknown", body.delivery_ids)
 
     return await one.run(caller, _steering(broadcast_id, caller, "resolve_unknown", act), body=body)
@@ -231,15 +234,11 @@ def _steering(
     return effect
 
 
-def _reopens(now: Standing) -> bool:
-    return now.state in {"running", "paused", "done"} and not now.expired and not now.recalled
-
-
-def _expect(now: Standing, possible: bool) -> None:  # noqa: FBT001 (reads as a sentence)
-    if not possible:
-        why = "its time to live is over" if now.expired else f"it is {now.state}"
-        why = "it was recalled" if now.recalled else why
-        raise AppError("wrong_state", 409, f"this can't be done with the broadcast: {why}", state=now.state)
+def _expect(now: Standing, verb: str) -> None:
+    why = steps.why_not(verb, now.state, expired=now.expired, recalled=now.recalled)
+    if why is not None:
+        detail = f"this can't be done with the broadcast: it {why}"
+        raise AppError("wrong_state", 409, detail, state=now.state, possible_in=steps.POSSIBLE_IN[verb])
 
 
 async def _visible(tx: pool.Tx, broadcast_id: int, caller: Caller) -> None:

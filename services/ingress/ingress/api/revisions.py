@@ -23,7 +23,7 @@ from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
-from ingress.rules import eta
+from ingress.rules import eta, steps
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -31,7 +31,6 @@ Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:w
 Idempotent: TypeAlias = Annotated[Once, Depends(once)]
 Number: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
 ItemState: TypeAlias = Literal["pending", "slotted", "sending", "done", "failed", "not_recallable", "cancelled"]
-_ENDED = frozenset({"paused", "cancelled", "done"})
 
 
 class RevisionAnswer(Answer):
@@ -79,7 +78,7 @@ async def recall(caller: Writer, one: Idempotent, broadcast_id: Number) -> Respo
     """Delete what was sent, as far as Telegram allows: within 48 hours. What is unsent of a paused one is cancelled."""
 
     async def effect(tx: pool.Tx) -> Revised:
-        now = await _ended(tx, broadcast_id, caller)
+        now = await _locked(tx, broadcast_id, caller, "recall")
         found = await revisions.recall_of(tx, broadcast_id)
         if found is not None:
             return await _revised(tx, now.state, broadcast_id, found.revision_id, "recall", found.priority)
@@ -105,9 +104,7 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
     """Give every sent message another text, caption or buttons; what is sent later has them too."""
 
     async def effect(tx: pool.Tx) -> Revised:
-        now = await _ended(tx, broadcast_id, caller)
-        if now.recalled:
-            raise AppError("wrong_state", 409, "the broadcast was recalled", state=now.state)
+        now = await _locked(tx, broadcast_id, caller, "edit_all")
         current = await broadcasts.content(tx, broadcast_id)
         call = edits.call(body.edit, current)
         await _possible(tx, broadcast_id, body.edit, current)
@@ -159,20 +156,24 @@ async def _eta(tx: pool.Tx, revision_id: int, priority: int) -> int:
     return eta.seconds(waiting.by_bot, ahead, waiting.rates, begins=now, now=now)
 
 
-async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
-    """Locked, so that it is not resumed meanwhile."""
+async def _locked(tx: pool.Tx, broadcast_id: int, caller: Caller, verb: str) -> Standing:
+    """So that it is not resumed meanwhile."""
     now = await steering.lock(tx, broadcast_id, caller.bot_ids)
     if now is None:
         raise _none()
-    if now.state not in _ENDED:
-        raise AppError("wrong_state", 409, f"the broadcast is {now.state}: pause or cancel it first", state=now.state)
+    why = steps.why_not(verb, now.state, recalled=now.recalled)
+    if why is not None:
+        detail = f"the broadcast {why}"
+        raise AppError("wrong_state", 409, detail, state=now.state, possible_in=steps.POSSIBLE_IN[verb])
     return now
 
 
 async def _possible(tx: pool.Tx, broadcast_id: int, edit: Edit, current: dict[str, Any]) -> None:
     why_not = edits.refusal(edit, current)
     if why_not is None and edit.type == "text" and await revisions.in_parts(tx, broadcast_id):
-        why_not = "every group has the text in several messages, and an edit replaces only one: recall it, and send anew"
+        why_not = (
+            "every group has the text in several messages, and an edit replaces only one: recall it, and send anew"
+        )
     if why_not is not None:
         raise AppError("edit_mismatch", 422, why_not)
 
