@@ -19,7 +19,7 @@ async def planned(api: Api, group_ids: list[int], **options: Any) -> int:
     """As the sender plans it."""
     targets = Targets(group_ids=group_ids, bot_ids=options.pop("bot_ids", None))
     async with api.db.transaction() as tx:
-        broadcast_id = await broadcasts.create(tx, targets, CONTENT, **options)
+        broadcast_id = await broadcasts.create(tx, targets, options.pop("content", CONTENT), **options)
         await deliveries.plan(tx, broadcast_id, targets, limit=1000)
         await broadcasts.planned(tx, broadcast_id)
     return broadcast_id

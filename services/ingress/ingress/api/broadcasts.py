@@ -7,9 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, backlog, broadcast_views, broadcasts, pool, revisions, steering
+from common.store import audit, broadcast_views, broadcasts, pool, revisions, steering
 from common.store.broadcast_views import DeliveryView, Tally
 from common.store.broadcasts import Broadcast, State
 from common.store.revisions import Kind
@@ -17,13 +16,16 @@ from common.store.steering import Standing
 from fastapi import APIRouter, Depends, Path, Response, Security
 from pydantic import Field
 
-from ingress.api.fields import BIGINT, HELD, Answer, Id, Request
+from ingress.api import estimates
+from ingress.api.content import messages_each
+from ingress.api.estimates import Ends
+from ingress.api.fields import BIGINT, Answer, Id, Request
 from ingress.api.pages import Asked, Page
 from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
-from ingress.rules import eta, steps
+from ingress.rules import steps
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -56,20 +58,12 @@ class ListedBroadcast(BroadcastAnswer):
     revised: Annotated[Kind | None, Field(description="What was done last to its messages that were sent.")]
 
 
-class Progress(BroadcastAnswer):
+class Progress(BroadcastAnswer, Ends):
     """With its deliveries by state."""
 
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
-    eta_seconds: Annotated[
-        int | None,
-        Field(
-            description="Until the last one is sent, after what other broadcasts and their recalls and edits "
-            "have before it; null while it does not run, or one of its bots is off."
-        ),
-    ]
-    held_by_reason: Annotated[dict[str, int], Field(description=HELD)]
     revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
@@ -125,14 +119,16 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
     found = await broadcasts.get(tx, broadcast_id)
     if found is None:
         raise _none()
-    tally = await broadcast_views.tally(tx, broadcast_id)
+    content = await broadcasts.content(tx, broadcast_id)
+    each = messages_each(content)
+    tally = await broadcast_views.tally(tx, broadcast_id, each)
+    ends = await _ends(tx, found, tally, each, album=content["method"] == "sendMediaGroup")
     return Progress(
         **asdict(found),
-        message=await broadcasts.content(tx, broadcast_id),
+        **ends.model_dump(),
+        message=content,
         deliveries=tally.by_state,
         rate=tally.rate,
-        eta_seconds=await _eta(tx, found, tally),
-        held_by_reason=tally.held.by_reason,
         revisions=[await shown(tx, revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
@@ -250,19 +246,18 @@ def _none() -> AppError:
     return AppError("broadcast_not_found", 404, "there is no such broadcast")
 
 
-async def _eta(tx: pool.Tx, found: Broadcast, tally: Tally) -> int | None:
-    if found.state not in {"scheduled", "planning", "running"} or tally.held.endless:
-        return None
-    waiting, held = tally.waiting, tally.held
-    ahead = await backlog.ahead(tx, waiting.by_bot, found.priority, broadcast_id=found.broadcast_id)
-    return eta.seconds(
-        waiting.by_bot,
-        ahead,
-        waiting.rates,
+async def _ends(tx: pool.Tx, found: Broadcast, tally: Tally, each: int, *, album: bool) -> Ends:
+    if found.state not in {"scheduled", "planning", "running"}:
+        return Ends(held_by_reason=tally.held.by_reason)
+    return await estimates.ends(
+        tx,
+        tally.waiting,
+        tally.held,
+        found.priority,
         begins=found.send_at,
-        now=utc_now(),
-        quiet=held.quiet,
-        opens=held.opens,
+        each=each,
+        deep=1 if album else tally.deep,
+        broadcast_id=found.broadcast_id,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from common.markup.entities import Marked
 from common.markup.errors import MarkupError
-from common.markup.parse import CAPTION_LIMIT, MOST_PARTS, TEXT_LIMIT
+from common.markup.parse import CAPTION_LIMIT, MOST_PARTS
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ingress.api.fields import ChatNumber, Id, Request, Text
@@ -90,10 +90,6 @@ class _Message(Request):
         """Which of our files it sends, and as what."""
         return []
 
-    def sends(self) -> int:
-        """About how many messages a group gets, as Telegram counts them."""
-        return 1
-
     def content(self) -> dict[str, Any]:
         """As the broadcast's row keeps it and the sender renders it."""
         method, params = self.call()
@@ -142,10 +138,6 @@ class TextMessage(_WithButtons):
             why = f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible"
             raise Misfit("text", why)
         return self
-
-    def sends(self) -> int:
-        """Without what variables add."""
-        return -(-markup.length(_read("text", self.text, self.parse_mode).text) // TEXT_LIMIT)
 
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMessage; the sender splits what is too long."""
@@ -207,10 +199,6 @@ class AlbumMessage(_Message):
         """By item."""
         return _uploads(*self.media)
 
-    def sends(self) -> int:
-        """Telegram counts each item."""
-        return len(self.media)
-
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMediaGroup."""
         return "sendMediaGroup", {"media": [item.model_dump(exclude_none=True) for item in self.media]}
@@ -264,6 +252,18 @@ def _read(field: str, text: str, parse_mode: ParseMode | None) -> Marked:
 
 def _uploads(*files: MediaMessage | AlbumItem) -> list[tuple[Kind, int]]:
     return [(file.type, int(found[1])) for file in files if (found := _UPLOAD.fullmatch(file.media))]
+
+
+def messages_each(content: dict[str, Any]) -> int:
+    """About how many messages a group gets by kept content, as Telegram counts them."""
+    params = content["params"]
+    match content["method"]:
+        case "sendMediaGroup":
+            return len(params["media"])
+        case "sendMessage":
+            return markup.parts(params["text"], params.get("parse_mode"))
+        case _:
+            return 1
 
 
 def files_of(content: dict[str, Any]) -> list[int]:

@@ -17,10 +17,6 @@ from pydantic import (
 )
 
 BIGINT: Final = 2**63 - 1
-HELD: Final = (
-    "How many wait for more than their turn: `bot_off` until their bot is enabled or has a new token, `flood` as long "
-    "as Telegram told it to, `later` for their send window or another attempt."
-)
 _LONGEST: Final = 256 * 1024  # characters, more than a body has
 
 
