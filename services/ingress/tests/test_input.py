@@ -173,3 +173,14 @@ async def test_what_is_wrong_is_named_by_the_fields_of_the_request(
     found = await refused(api, "POST", SEND, json={"message": TEXT, "targets": {"all": True}} | changes)
     assert [where for where, _ in found][:1] == [at], found
     assert found[0][1].startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/api/groups", "GET, POST"), ("/api/groups/1", "GET, PATCH"), (SEND, "POST"), ("/livez", "GET")],
+)
+async def test_a_method_that_a_path_has_not_is_told_of_all_that_it_has(api: Api, path: str, allowed: str) -> None:
+    """RFC 9110 15.5.6; the router named those of one operation alone."""
+    answer = await api.ask("PUT", path, json={})
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed

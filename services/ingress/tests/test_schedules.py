@@ -99,6 +99,10 @@ async def test_bad_input_is_refused_with_its_place(api: Api, changes: dict[str, 
 async def test_the_reason_is_told_in_words(api: Api) -> None:
     [error] = (await make(api, cron="61 9 * * *")).json()["errors"]
     assert error["what"] == "can't read the field: minute"
+    [error] = (await make(api, cron="0 0 32 2 *")).json()["errors"]
+    assert error["what"] == "can't read the field: day-of-month"
+    [error] = (await make(api, cron="0 0 30 2 *")).json()["errors"]
+    assert error["what"] == "this date never comes"
     [error] = (await make(api, timezone="Nowhere")).json()["errors"]
     assert error["what"] == "is no name of the time zone database, like Europe/Berlin"
 
@@ -144,7 +148,7 @@ async def test_a_change_of_the_zone_alone_is_read_with_the_rest(api: Api) -> Non
     answer = await api.ask("PATCH", f"/api/schedules/{made['schedule_id']}", json={"cron": "0 0 31 2 *"})
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
-    assert (error["at"], error["what"]) == ("cron", "can't read the field: day-of-month")
+    assert (error["at"], error["what"]) == ("cron", "this date never comes")
 
 
 async def test_each_change_leaves_an_audit_row_without_the_message(api: Api) -> None:
