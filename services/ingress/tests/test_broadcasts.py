@@ -95,6 +95,20 @@ async def test_a_strange_cursor_is_refused(api: Api, cursor: str) -> None:
     assert (await api.ask("GET", "/api/broadcasts", params={"cursor": cursor})).status_code == 422
 
 
+async def test_a_cursor_is_for_the_list_that_gave_it(api: Api) -> None:
+    """Another list has other ids, and other filters another order of what is left: pages would be missing."""
+    groups = await api.grow(FIRST, 2)
+    first, second = await planned(api, groups), await planned(api, groups)
+    path = f"/api/broadcasts/{first}/deliveries"
+    cursor = (await api.ask("GET", f"{path}?limit=1&state=pending")).json()["next_cursor"]
+    same = await api.ask("GET", f"{path}?state=pending&limit=200&cursor={cursor}")
+    assert len(same.json()["items"]) == 1
+    for other in (path, f"{path}?state=sent", f"/api/broadcasts/{second}/deliveries?state=pending", "/api/groups"):
+        answer = await api.ask("GET", f"{other}{'&' if '?' in other else '?'}cursor={cursor}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), other
+        assert answer.json()["detail"] == "this cursor was not given by this list"
+
+
 async def test_deliveries_with_error_and_link(api: Api) -> None:
     first, second, _ = await api.grow(FIRST, 3)
     broadcast_id = await planned(api, api.groups[FIRST])
