@@ -44,8 +44,21 @@ async def test_a_schedule_shows_its_next_five_dates_in_its_own_time(api: Api) ->
     assert body["message"] == {"method": "sendMessage", "params": {"text": "Good morning, {{title}}"}}
     [row] = await api.rows("schedules")
     assert row["next_at"] == dates[0]
+    assert (body.pop("accepted"), body.pop("unknown_tags")) == (0, ["berlin"])
     assert (await api.ask("GET", f"/api/schedules/{body['schedule_id']}")).json() == body
     assert (await api.ask("GET", "/api/schedules")).json() == {"items": [body], "next_cursor": None}
+
+
+async def test_whom_it_would_reach_is_said_when_it_is_made_or_changed(api: Api) -> None:
+    await api.grow(FIRST, 2, tags=["berlin"])
+    await api.grow(SECOND, 1, tags=["theirs"])
+    key = await api.make_key("*", bot_ids=[FIRST])
+    made = (await make(api, key=key, targets={"tags": ["berlin", "theirs"]})).json()
+    assert (made["accepted"], made["unknown_tags"]) == (2, ["theirs"])
+    path = f"/api/schedules/{made['schedule_id']}"
+    changed = (await api.ask("PATCH", path, json={"targets": {"tags": ["brelin"], "exclude_tags": ["berlin"]}})).json()
+    assert (changed["accepted"], changed["unknown_tags"]) == (0, ["brelin"])
+    assert (await api.ask("PATCH", path, json={"targets": {"all": True}})).json()["accepted"] == 2
 
 
 async def test_a_preview_writes_nothing_and_says_what_the_clocks_do(api: Api) -> None:
