@@ -25,6 +25,7 @@ from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import shapes
 from ingress.rules.markup import ALWAYS
 from ingress.rules.refusals import Misfit
 
@@ -44,7 +45,7 @@ def _free(name: str) -> str:
     return name
 
 
-_VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$"), AfterValidator(_free)]
+_VariableName = Annotated[str, StringConstraints(pattern=shapes.VARIABLE), AfterValidator(_free)]
 
 
 def _value(value: str | float) -> str | float:
@@ -85,7 +86,7 @@ class GroupSettings(Request):
 
     tags: Annotated[list[Tag], Field(max_length=50)] | None = None
     variables: Annotated[dict[_VariableName, _VariableValue], Field(max_length=50)] | None = None
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
+    timezone: Annotated[str, StringConstraints(pattern=shapes.TIMEZONE)] | None = None
     window: Annotated[Window | None, Field(description="null: at any time.")] = None
     final_message_allowed: bool | None = None
 

@@ -20,11 +20,12 @@ from ingress.api.fields import Answer, Id, Moment, Name, Request
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
+from ingress.rules import shapes
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["keys:read"])]
 Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["keys:write"])]
-KeyId: TypeAlias = Annotated[str, Path(pattern="^[0-9A-Za-z]{12}$", examples=["0123456789Ab"])]
+KeyId: TypeAlias = Annotated[str, Path(pattern=shapes.KEY, examples=["0123456789Ab"])]
 Scope: TypeAlias = Literal[
     "messages:write", "broadcasts:read", "broadcasts:write", "groups:read", "groups:write", "bots:read", "bots:write",
     "keys:read", "keys:write", "schedules:read", "schedules:write", "webhooks:read", "webhooks:write", "audit:read",

@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from ingress.api.fields import BIGINT, Answer
+from ingress.rules import shapes
 
 ItemT = TypeVar("ItemT")
 RowT = TypeVar("RowT")
@@ -73,7 +74,7 @@ def _place(
         str | None,
         Query(
             max_length=200,
-            pattern="^[A-Za-z0-9_-]+$",
+            pattern=shapes.CURSOR,
             description="The page before's `next_cursor`, with the same filters; the first page without.",
         ),
     ] = None,
