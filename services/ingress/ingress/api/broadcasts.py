@@ -13,7 +13,7 @@ from common.store.broadcast_views import DeliveryView, Tally
 from common.store.broadcasts import Broadcast, State
 from common.store.revisions import Kind
 from common.store.steering import Standing
-from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Query, Response, Security
 from pydantic import Field
 
 from ingress.api import estimates
@@ -104,7 +104,9 @@ class ResolveUnknown(Request):
 
 
 @router.get("", operation_id="list_broadcasts")
-async def list_broadcasts(caller: Reader, tx: Tx, asked: Asked, state: State | None = None) -> Page[ListedBroadcast]:
+async def list_broadcasts(
+    caller: Reader, tx: Tx, asked: Asked, state: Annotated[State | None, Query(description="In this state.")] = None
+) -> Page[ListedBroadcast]:
     """List broadcasts, the newest first."""
     rows = await broadcast_views.page(
         tx, within=caller.bot_ids, state=state, before_id=asked.number(BIGINT), limit=asked.limit + 1
@@ -135,7 +137,11 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
 
 @router.get("/{broadcast_id}/deliveries", operation_id="list_deliveries")
 async def list_deliveries(
-    caller: Reader, tx: Tx, asked: Asked, broadcast_id: BroadcastId, state: DeliveryState | None = None
+    caller: Reader,
+    tx: Tx,
+    asked: Asked,
+    broadcast_id: BroadcastId,
+    state: Annotated[DeliveryState | None, Query(description="In this state.")] = None,
 ) -> Page[DeliveryAnswer]:
     """List a broadcast's deliveries by group."""
     await _visible(tx, broadcast_id, caller)

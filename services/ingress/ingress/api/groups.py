@@ -61,7 +61,7 @@ def _clock(value: Any) -> Any:
 
 
 _VariableValue = Annotated[str | bool | int | Annotated[float, Field(allow_inf_nan=False)], AfterValidator(_value)]
-_Minute = Annotated[time, Strict(strict=False), BeforeValidator(_clock), Field(examples=["09:00"])]
+_Minute = Annotated[time, Strict(strict=False), BeforeValidator(_clock)]
 
 
 class Window(Request):
@@ -69,8 +69,8 @@ class Window(Request):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    opens: Annotated[_Minute, Field(alias="from")]
-    closes: Annotated[_Minute, Field(alias="to")]
+    opens: Annotated[_Minute, Field(alias="from", examples=["09:00"])]
+    closes: Annotated[_Minute, Field(alias="to", examples=["21:00"])]
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
@@ -165,11 +165,11 @@ class GroupAnswer(Answer):
 
 
 def _wanted(
-    bot_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
-    tag: Annotated[Tag | None, Query()] = None,
-    phase: Phase | None = None,
+    bot_id: Annotated[int | None, Query(ge=1, le=BIGINT, description="Of this bot.")] = None,
+    tag: Annotated[Tag | None, Query(description="With this tag.")] = None,
+    phase: Annotated[Phase | None, Query(description="In this phase.")] = None,
     sendable: Annotated[bool | None, Query(description="Whether broadcasts go there now.")] = None,
-    health: Health | None = None,
+    health: Annotated[Health | None, Query(description="That are so.")] = None,
     chat_id: Annotated[int | None, Query(ge=-BIGINT, le=-1, description="Telegram's id of the chat.")] = None,
 ) -> Filter:
     return Filter(bot_id, tag, phase, sendable, health, chat_id)

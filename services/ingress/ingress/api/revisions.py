@@ -13,7 +13,7 @@ from common.store.broadcasts import State
 from common.store.revision_items import ItemView
 from common.store.revisions import Kind, Revision
 from common.store.steering import Standing
-from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Query, Response, Security
 from pydantic import Field
 
 from ingress.api import blanks, edits
@@ -127,7 +127,12 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
 
 @router.get("/{broadcast_id}/revisions/{revision_id}/deliveries", operation_id="list_revision_deliveries")
 async def list_revision_deliveries(
-    caller: Reader, tx: Tx, asked: Asked, broadcast_id: Number, revision_id: Number, state: ItemState | None = None
+    caller: Reader,
+    tx: Tx,
+    asked: Asked,
+    broadcast_id: Number,
+    revision_id: Number,
+    state: Annotated[ItemState | None, Query(description="In this state.")] = None,
 ) -> Page[RevisedDelivery]:
     """List by group what became of each message in a recall or an edit."""
     if not await broadcast_views.visible(tx, broadcast_id, caller.bot_ids):

@@ -41,7 +41,9 @@ def _filter(
     actor: Annotated[
         Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")
     ] = None,
-    action: Annotated[Text | None, Query(max_length=100, examples=["broadcast.pause"])] = None,
+    action: Annotated[
+        Text | None, Query(max_length=100, examples=["broadcast.pause"], description="Of this sort.")
+    ] = None,
     kind: Annotated[Kind | None, Query(examples=["broadcast"], description="Of what was changed.")] = None,
     id: Annotated[  # noqa: A002 (the parameter's name)
         str | None,
