@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import datetime, time
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -210,6 +211,8 @@ async def register_group(caller: Writer, one: Annotated[Once, Depends(once)], bo
 async def change_group(caller: Writer, tx: Tx, group_id: GroupId, body: GroupChanges) -> GroupAnswer:
     """Change a group's settings."""
     row = _found(await group_admin.lock(tx, group_id, caller.bot_ids))
+    if _same(body.onto(row), row):
+        return _shown(row)
     return await _change(tx, caller, row, body, "group.change")
 
 
@@ -228,6 +231,11 @@ async def _check_timezone(tx: pool.Tx, name: str) -> None:
     if not await group_admin.knows_timezone(tx, name):
         place = {"in": "body", "at": "timezone", "what": "is no name of the time zone database, like Europe/Berlin"}
         raise AppError("invalid_request", 422, "the request is not valid", errors=[place])
+
+
+def _same(one: GroupRow, other: GroupRow) -> bool:
+    """As texts would say them: to Python 1 and true are equal."""
+    return one == other and json.dumps(one.variables, sort_keys=True) == json.dumps(other.variables, sort_keys=True)
 
 
 def _found(row: GroupRow | None) -> GroupRow:
