@@ -13,6 +13,7 @@ from cronsim import CronSim, CronSimError
 from common.clock import utc_now
 
 LONGEST: Final = 100  # characters of an expression
+_NEVER: Final = "this date never comes"
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _NOT_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})  # what they mean is each machine's own affair
 
@@ -30,7 +31,7 @@ class Cron:
         if len(expression) > LONGEST or len(expression.split()) != 5:
             raise CronError("give five fields: minute, hour, day of month, month, day of week")
         if next(self.after(utc_now()), None) is None:
-            raise CronError("this never comes")
+            raise CronError(_NEVER)
 
     def after(self, when: datetime) -> Iterator[datetime]:
         """Every occurrence after that moment, in UTC."""
@@ -43,9 +44,20 @@ class Cron:
                     last = at
                     yield at
         except CronSimError as error:
-            raise CronError(str(error).replace("Bad ", "can't read the field: ")) from None
+            bad = str(error).removeprefix("Bad ")
+            minute, hour, day, _, weekday = self._expression.split()
+            never = bad == "day-of-month" and _reads(f"{minute} {hour} {day} * {weekday}")
+            raise CronError(_NEVER if never else f"can't read the field: {bad}") from None
         except (AssertionError, TypeError, ValueError, OverflowError):  # of its parser, for a few odd combinations
             raise CronError("can't read this combination") from None
+
+
+def _reads(expression: str) -> bool:
+    try:
+        CronSim(expression, utc_now())
+    except CronSimError:
+        return False
+    return True
 
 
 def zone(name: str) -> ZoneInfo:

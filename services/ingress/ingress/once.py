@@ -21,6 +21,7 @@ from ingress.auth import Caller
 from ingress.backend import Backend
 from ingress.deps import backend_of
 from ingress.problems import problem, understood
+from ingress.rules import shapes
 
 Effect = Callable[[Tx], Awaitable[BaseModel]]
 _KEY = Annotated[
@@ -29,7 +30,7 @@ _KEY = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=shapes.ONCE,
         description="Any text of your own, the same for each try of one request: its effect happens once, and each "
         "try gets the first one's answer, for at least 24 hours.",
     ),

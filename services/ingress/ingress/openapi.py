@@ -54,7 +54,8 @@ _OPERATION: dict[str, Any] = {
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "RFC 9457. `code` never changes and is what to match on; some problems have further fields.",
+    "description": "RFC 9457. `code` never changes and is what to match on; docs/problems.md lists them all. Some "
+    "problems have further fields.",
     "required": ["type", "title", "status", "detail", "code", "trace_id"],
     "properties": {
         "type": {"type": "string", "examples": ["urn:muster:problem:invalid_request"]},

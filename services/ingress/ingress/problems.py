@@ -13,6 +13,7 @@ from common.telemetry.redact import describe, frames
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingress.rules.refusals import places
@@ -25,6 +26,7 @@ _UNREADABLE: Mapping[type | None, str] = {  # what reading a body as JSON raises
     RecursionError: "the body's JSON is too deep",
     ValueError: "the body's JSON has a number with too many digits",
 }
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +61,19 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return problem(request.scope, understood(error))
+    found = understood(error)
+    if found.status == HTTPStatus.METHOD_NOT_ALLOWED:  # the router names those of the first operation alone
+        found.headers = {"Allow": ", ".join(_allowed(request))}
+    return problem(request.scope, found)
+
+
+def _allowed(request: Request) -> list[str]:
+    routes = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def understood(error: Exception) -> AppError:

@@ -13,6 +13,7 @@ import pytest
 from common.testing.postgres import Database
 from common.testing.rabbitmq import Broker
 from common.testing.tcp_proxy import TcpProxy
+from ingress.api.groups import Window
 from ingress.app import MAX_BODY, create_app
 from ingress.glossary import MEANINGS
 from ingress.routing import Route, route
@@ -112,6 +113,24 @@ async def test_every_field_has_a_description_and_every_meaning_a_field(app: ASGI
     assert [place for place, described in fields.items() if not described.get("description")] == []
     used = {f"{name}.{field}" for name, field in fields} | {field for _, field in fields}
     assert sorted(set(MEANINGS) - used) == []
+
+
+async def test_every_query_parameter_has_a_description(app: ASGIApp) -> None:
+    described = json.loads((await get(app, "/openapi.json")).body)
+    bare = [
+        (path, parameter["name"])
+        for path, item in described["paths"].items()
+        for operation in item.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query" and not parameter.get("description")
+    ]
+    assert bare == []
+
+
+async def test_a_windows_example_is_one(app: ASGIApp) -> None:
+    """Both ends had the same, and a window opens and closes at different times."""
+    window = json.loads((await get(app, "/openapi.json")).body)["components"]["schemas"]["Window"]["properties"]
+    Window.model_validate({name: field["examples"][0] for name, field in window.items()})
 
 
 async def test_every_reference_in_the_description_resolves(app: ASGIApp) -> None:

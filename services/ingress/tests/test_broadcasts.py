@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from common.store import broadcasts, deliveries, steering
-from common.store.broadcasts import Targets
+from common.store.broadcasts import State, Targets
+from ingress.rules import steps
 
 from .api import FIRST, SECOND, Api
 
@@ -18,7 +19,7 @@ async def planned(api: Api, group_ids: list[int], **options: Any) -> int:
     """As the sender plans it."""
     targets = Targets(group_ids=group_ids, bot_ids=options.pop("bot_ids", None))
     async with api.db.transaction() as tx:
-        broadcast_id = await broadcasts.create(tx, targets, CONTENT, **options)
+        broadcast_id = await broadcasts.create(tx, targets, options.pop("content", CONTENT), **options)
         await deliveries.plan(tx, broadcast_id, targets, limit=1000)
         await broadcasts.planned(tx, broadcast_id)
     return broadcast_id
@@ -94,6 +95,20 @@ async def test_a_strange_cursor_is_refused(api: Api, cursor: str) -> None:
     assert (await api.ask("GET", "/api/broadcasts", params={"cursor": cursor})).status_code == 422
 
 
+async def test_a_cursor_is_for_the_list_that_gave_it(api: Api) -> None:
+    """Another list has other ids, and other filters another order of what is left: pages would be missing."""
+    groups = await api.grow(FIRST, 2)
+    first, second = await planned(api, groups), await planned(api, groups)
+    path = f"/api/broadcasts/{first}/deliveries"
+    cursor = (await api.ask("GET", f"{path}?limit=1&state=pending")).json()["next_cursor"]
+    same = await api.ask("GET", f"{path}?state=pending&limit=200&cursor={cursor}")
+    assert len(same.json()["items"]) == 1
+    for other in (path, f"{path}?state=sent", f"/api/broadcasts/{second}/deliveries?state=pending", "/api/groups"):
+        answer = await api.ask("GET", f"{other}{'&' if '?' in other else '?'}cursor={cursor}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor"), other
+        assert answer.json()["detail"] == "this cursor was not given by this list"
+
+
 async def test_deliveries_with_error_and_link(api: Api) -> None:
     first, second, _ = await api.grow(FIRST, 3)
     broadcast_id = await planned(api, api.groups[FIRST])
@@ -119,6 +134,32 @@ async def test_pause_resume_cancel_and_what_is_not_possible_then(api: Api) -> No
         ("resume", 409, "running"), ("pause", 200, "paused"), ("pause", 409, "paused"), ("resume", 200, "running"),
         ("cancel", 200, "cancelled"), ("pause", 409, "cancelled"), ("cancel", 409, "cancelled"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [*get_args(State)])
+async def test_what_an_error_of_steering_says_to_do_can_be_done(api: Api, state: str) -> None:
+    """An edit of a scheduled one said to pause it, which said that it was scheduled."""
+    broadcast_id = await planned(api, await api.grow(FIRST, 1))
+
+    async def reset() -> None:
+        async with api.db.transaction() as tx:
+            await tx.execute("UPDATE broadcasts SET state = $1", state)
+
+    bodies = {"resolve_unknown": {"outcome": "resend"}, "edit_all": {"edit": {"type": "text", "text": "x"}}}
+    for verb, states in steps.POSSIBLE_IN.items():
+        await reset()
+        answer = await act(api, broadcast_id, verb, **bodies.get(verb, {}))
+        if state in states:
+            assert answer.status_code in {200, 202}
+            async with api.db.transaction() as tx:
+                await tx.execute("DELETE FROM revisions")
+            continue
+        problem = answer.json()
+        assert (answer.status_code, problem["state"], problem["possible_in"]) == (409, state, states)
+        for named in ("pause", "cancel", "retry_failed"):
+            if f"{named} " in problem["detail"].partition(": ")[2].rpartition(" (")[0].replace(",", " "):
+                await reset()
+                assert (await act(api, broadcast_id, named)).status_code == 200, problem["detail"]
 
 
 async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> None:

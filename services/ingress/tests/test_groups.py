@@ -56,6 +56,18 @@ async def test_a_group_that_was_taken_out_is_let_in_again(api: Api) -> None:
     assert (await api.send()).json()["accepted"] == 1
 
 
+async def test_a_change_of_nothing_leaves_no_trace(api: Api) -> None:
+    [group] = await api.grow(FIRST, 1)
+    path, window = f"/api/groups/{group}", {"from": "09:00", "to": "21:00"}
+    body = {"tags": ["b", "a"], "window": window, "variables": {"n": 1, "a": "x"}}
+    first, again = [await api.ask("PATCH", path, json=body) for _ in range(2)]
+    empty = await api.ask("PATCH", path, json={"out_reason": None})
+    assert (first.status_code, again.json(), empty.json()) == (200, first.json(), first.json())
+    assert [row["action"] for row in await api.rows("audit")].count("group.change") == 1
+    true = await api.ask("PATCH", path, json={"variables": {"n": True, "a": "x"}})
+    assert true.json()["variables"]["n"] is True, "which is not 1, whatever Python says"
+
+
 @pytest.mark.parametrize(
     ("change", "at"),
     [

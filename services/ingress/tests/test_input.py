@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from common import bot_token
 from ingress.app import MAX_BODY
+from ingress.rules import shapes
 
 from .api import FIRST, TEXT, Api
 from .test_schedules import BODY
@@ -173,3 +175,49 @@ async def test_what_is_wrong_is_named_by_the_fields_of_the_request(
     found = await refused(api, "POST", SEND, json={"message": TEXT, "targets": {"all": True}} | changes)
     assert [where for where, _ in found][:1] == [at], found
     assert found[0][1].startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/api/groups", "GET, POST"), ("/api/groups/1", "GET, PATCH"), (SEND, "POST"), ("/livez", "GET")],
+)
+async def test_a_method_that_a_path_has_not_is_told_of_all_that_it_has(api: Api, path: str, allowed: str) -> None:
+    """RFC 9110 15.5.6; the router named those of one operation alone."""
+    answer = await api.ask("PUT", path, json={})
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "at", "what"),
+    [
+        ("PATCH", "/api/groups/1", {"json": {"tags": ["a,b"]}}, "tags.0", shapes.TAG),
+        ("POST", SEND, {"json": message() | {"targets": {"tags": ["x" * 65]}}}, "targets.tags.0", shapes.TAG),
+        ("PATCH", "/api/groups/1", {"json": {"variables": {"First": "x"}}}, "variables.First", shapes.VARIABLE),
+        ("PATCH", "/api/groups/1", {"json": {"timezone": "a b"}}, "timezone", shapes.TIMEZONE),
+        ("POST", "/api/webhooks/1:replay", {"json": {"after": "12"}}, "after", shapes.EVENT),
+        ("GET", "/api/audit", {"params": {"key_id": "x"}}, "key_id", shapes.KEY),
+        ("GET", "/api/audit", {"params": {"kind": "bot", "id": "a b"}}, "id", shapes.OBJECT),
+        ("GET", "/api/groups", {"params": {"cursor": "!"}}, "cursor", shapes.CURSOR),
+        ("POST", "/api/broadcasts/1:pause", {"headers": {"Idempotency-Key": "a b"}}, "Idempotency-Key", shapes.ONCE),
+    ],
+)
+async def test_a_shape_is_said_in_words(
+    api: Api, method: str, path: str, options: dict[str, Any], at: str, what: str
+) -> None:
+    assert await refused(api, method, path, **options) == [(at, shapes.WORDS[what])]
+
+
+async def test_each_pattern_that_openapi_names_has_words(api: Api) -> None:
+    found: set[str] = set()
+
+    def look(at: Any) -> None:
+        for name, value in at.items() if isinstance(at, dict) else enumerate(at) if isinstance(at, list) else ():
+            if name == "pattern" and isinstance(value, str):
+                found.add(value)
+            if name == "patternProperties":
+                found.update(value)
+            look(value)
+
+    look((await api.ask("GET", "/openapi.json")).json())
+    assert found - {bot_token.FORM} == set(shapes.WORDS), "a token has words of its own"

@@ -25,7 +25,16 @@ async def test_a_new_key_works_and_is_listed_without_itself(api: Api) -> None:
     assert not any("key" in item for item in listed)
 
 
+async def test_a_key_for_a_bot_that_is_not_there_is_refused(api: Api) -> None:
+    """Limited to a misspelt number it would see nothing, and say nothing of why."""
+    await api.grow(FIRST, 0)
+    answer = await make(api, bot_ids=[FIRST, SECOND])
+    assert (answer.status_code, answer.json()["code"], answer.json()["bot_ids"]) == (422, "unknown_bot", [SECOND])
+    assert (await make(api, bot_ids=[FIRST])).status_code == 201
+
+
 async def test_nobody_gives_more_than_they_have(api: Api) -> None:
+    await api.grow(FIRST, 0)
     maker = await api.make_key("keys:write", "groups:write", bot_ids=[FIRST])
     wishes: list[tuple[dict[str, Any], int]] = [
         ({"bot_ids": [FIRST]}, 201),

@@ -65,7 +65,13 @@ async def test_while_it_runs_it_must_be_paused_first(api: Api, state: str, verb:
         await tx.execute("UPDATE broadcasts SET state = $2 WHERE broadcast_id = $1", broadcast_id, state)
     answer = await act(api, broadcast_id, verb, **({"edit": BOLD} if verb == "edit_all" else {}))
     assert (answer.status_code, answer.json()["code"], answer.json()["state"]) == (409, "wrong_state", state)
-    assert answer.json()["detail"] == f"the broadcast is {state}: pause or cancel it first"
+    instead = {
+        ("scheduled", "recall"): "nothing of it is sent, cancel it",
+        ("scheduled", "edit_all"): "cancel it, and send it anew",
+    }.get((state, verb), "pause or cancel it first")
+    possible = f"({verb} is for one that is paused, cancelled or done)"
+    assert answer.json()["detail"] == f"the broadcast is {state}: {instead} {possible}"
+    assert answer.json()["possible_in"] == ["paused", "cancelled", "done"]
     assert await api.rows("revisions") == []
 
 
@@ -201,6 +207,41 @@ async def test_a_content_that_telegram_would_refuse_is_refused_here(api: Api, fi
     answer = await edit(api, broadcast_id, **fields)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert await api.rows("revisions") == []
+
+
+@pytest.mark.parametrize("fields", [{"text": "Hello {{nosuch}}, {{city}}!"}, {"caption": "Hello {{nosuch}}!"}])
+async def test_an_edit_with_a_variable_that_no_group_of_it_has_is_refused(api: Api, fields: dict[str, str]) -> None:
+    """Everybody would read "Hello !". Groups that have nothing of it do not count, those that still get it do."""
+    content = PHOTO if "caption" in fields else TEXT
+    broadcast_id = await over(api, "sent", "failed", "pending", content=content)
+    sent, failed, pending = api.groups[FIRST]
+    await named(api, sent, city="Berlin")
+    await named(api, failed, nosuch="x")
+    answer = await edit(api, broadcast_id, type=next(iter(fields)), **fields)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_variable")
+    assert answer.json()["variables"] == ["nosuch"]
+    assert (await api.rows("revisions"), (await api.rows("broadcasts"))[0]["content"]) == ([], content)
+    await named(api, pending, nosuch="x")
+    assert (await edit(api, broadcast_id, type=next(iter(fields)), **fields)).status_code == 202
+
+
+async def named(api: Api, group: int, **variables: str) -> None:
+    assert (await api.ask("PATCH", f"/api/groups/{group}", json={"variables": variables})).status_code == 200
+
+
+async def test_another_text_is_refused_where_every_group_has_it_in_several_messages(api: Api) -> None:
+    """It would fail everywhere, and leave a content that nobody has."""
+    broadcast_id = await over(api, "sent", "sent", "cancelled", content=TEXT)
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET parts = 3, parts_done = 3 WHERE state = 'sent'")
+    answer = await edit(api, broadcast_id, **BOLD)
+    assert (answer.status_code, answer.json()["code"]) == (422, "edit_mismatch")
+    assert "in several messages" in answer.json()["detail"]
+    assert (await api.rows("revisions"), (await api.rows("broadcasts"))[0]["content"]) == ([], TEXT)
+    assert (await edit(api, broadcast_id, type="buttons", buttons=[])).status_code == 202, "they are the last one's"
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET parts = 1, parts_done = 1 WHERE group_id = $1", api.groups[FIRST][0])
+    assert (await edit(api, broadcast_id, **BOLD)).status_code == 202, "one group can have it"
 
 
 async def test_progress_and_what_failed(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,8 +44,21 @@ async def test_a_schedule_shows_its_next_five_dates_in_its_own_time(api: Api) ->
     assert body["message"] == {"method": "sendMessage", "params": {"text": "Good morning, {{title}}"}}
     [row] = await api.rows("schedules")
     assert row["next_at"] == dates[0]
+    assert (body.pop("accepted"), body.pop("unknown_tags")) == (0, ["berlin"])
     assert (await api.ask("GET", f"/api/schedules/{body['schedule_id']}")).json() == body
     assert (await api.ask("GET", "/api/schedules")).json() == {"items": [body], "next_cursor": None}
+
+
+async def test_whom_it_would_reach_is_said_when_it_is_made_or_changed(api: Api) -> None:
+    await api.grow(FIRST, 2, tags=["berlin"])
+    await api.grow(SECOND, 1, tags=["theirs"])
+    key = await api.make_key("*", bot_ids=[FIRST])
+    made = (await make(api, key=key, targets={"tags": ["berlin", "theirs"]})).json()
+    assert (made["accepted"], made["unknown_tags"]) == (2, ["theirs"])
+    path = f"/api/schedules/{made['schedule_id']}"
+    changed = (await api.ask("PATCH", path, json={"targets": {"tags": ["brelin"], "exclude_tags": ["berlin"]}})).json()
+    assert (changed["accepted"], changed["unknown_tags"]) == (0, ["brelin"])
+    assert (await api.ask("PATCH", path, json={"targets": {"all": True}})).json()["accepted"] == 2
 
 
 async def test_a_preview_writes_nothing_and_says_what_the_clocks_do(api: Api) -> None:
@@ -99,6 +113,10 @@ async def test_bad_input_is_refused_with_its_place(api: Api, changes: dict[str, 
 async def test_the_reason_is_told_in_words(api: Api) -> None:
     [error] = (await make(api, cron="61 9 * * *")).json()["errors"]
     assert error["what"] == "can't read the field: minute"
+    [error] = (await make(api, cron="0 0 32 2 *")).json()["errors"]
+    assert error["what"] == "can't read the field: day-of-month"
+    [error] = (await make(api, cron="0 0 30 2 *")).json()["errors"]
+    assert error["what"] == "this date never comes"
     [error] = (await make(api, timezone="Nowhere")).json()["errors"]
     assert error["what"] == "is no name of the time zone database, like Europe/Berlin"
 
@@ -144,7 +162,7 @@ async def test_a_change_of_the_zone_alone_is_read_with_the_rest(api: Api) -> Non
     answer = await api.ask("PATCH", f"/api/schedules/{made['schedule_id']}", json={"cron": "0 0 31 2 *"})
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
-    assert (error["at"], error["what"]) == ("cron", "can't read the field: day-of-month")
+    assert (error["at"], error["what"]) == ("cron", "this date never comes")
 
 
 async def test_each_change_leaves_an_audit_row_without_the_message(api: Api) -> None:
@@ -205,8 +223,10 @@ async def test_runs_come_in_pages_the_newest_first(api: Api) -> None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert seen == [datetime.fromtimestamp(n * 60, UTC) for n in (5, 4, 3, 2, 1)]
-    for strange in ("OTIyMzM3MjAzNjg1NDc3NTgwNw", "LTkyMjMzNzIwMzY4NTQ3NzU4MDc"):
-        assert (await api.ask("GET", f"{path}?cursor={strange}")).status_code == 422
+    listed = b64decode((await api.ask("GET", f"{path}?limit=2")).json()["next_cursor"] + "==").partition(b":")[0]
+    for strange in (b"9223372036854775807", b"-9223372036854775807", b"9" * 30, b"x"):
+        forged = urlsafe_b64encode(listed + b":" + strange).rstrip(b"=").decode()
+        assert (await api.ask("GET", f"{path}?cursor={forged}")).json()["code"] == "invalid_cursor"
 
 
 async def test_a_variable_that_no_group_has_is_refused_where_there_are_groups(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from math import ceil
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from common.jobs import PlanBroadcast
 from ingress.api import messages
 
 from .api import FIRST, SECOND, Api
+from .test_broadcasts import planned, settled
 
 WAYS = ("/api/send_messages?dry_run=1", "/api/send_messages")
 
@@ -35,7 +37,7 @@ async def test_a_message_for_all_becomes_a_broadcast_and_its_plan_job(api: Api) 
     body = answer.json()
     assert body == {
         "broadcast_id": 1, "accepted": 3, "skipped": 0, "skipped_by_reason": {}, "eta_seconds": 1,
-        "held_by_reason": {}, "without_value": {}, "unknown_tags": [],
+        "eta_unheld_seconds": 1, "held_by_reason": {}, "messages_each": 1, "without_value": {}, "unknown_tags": [],
     }  # fmt: skip
     [row] = await api.rows("broadcasts")
     assert (row["state"], row["content"]) == ("planning", {"method": "sendMessage", "params": {"text": "hello"}})
@@ -69,6 +71,22 @@ async def test_a_long_text_is_accepted_up_to_twenty_messages(api: Api) -> None:
         assert refused.status_code == 422
         [error] = refused.json()["errors"]
         assert error["what"].endswith("20 are possible")
+
+
+@pytest.mark.parametrize(("groups", "eta"), [(1, 4), (30, 4), (31, 8), (90, 12)])
+async def test_the_parts_of_a_long_text_take_their_time(api: Api, groups: int, eta: int) -> None:
+    """A group gets one a second, and a bot's thirty a second go to thirty groups, which are told to the end first."""
+    ids = await api.grow(FIRST, groups)
+    message = {"type": "text", "text": "word " * 3000}
+    for answer in await both(api, message):
+        assert (answer.json()["messages_each"], answer.json()["eta_seconds"]) == (4, eta)
+    broadcast_id = await planned(api, ids, content={"method": "sendMessage", "params": {"text": message["text"]}})
+    await settled(api, broadcast_id, *["sending"] * groups, final="running")
+    assert (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()["eta_seconds"] == eta
+    async with api.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET parts = 4, parts_done = 3")
+    left = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()["eta_seconds"]
+    assert left == ceil(groups / 30), "three of four are sent"
 
 
 async def test_many_short_variables_do_not_make_a_text_long(api: Api) -> None:
@@ -131,6 +149,25 @@ async def test_a_variable_that_no_group_has_is_refused(api: Api, message: dict[s
         assert problem["detail"] == "no group that this reaches has a value for {{nosuch}}"
     assert await api.rows("broadcasts") == []
     assert [answer.json()["without_value"]["nosuch"] for answer in await both(api, message)] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("at", "fields"),
+    [
+        ("buttons.0.0.text", {"text": "Hello {{title}}", "url": "https://example.org"}),
+        ("buttons.0.0.url", {"text": "open", "url": "https://example.org/?group={{name}}"}),
+        ("buttons.0.0.callback_data", {"text": "open", "callback_data": "{{ name }}"}),
+    ],
+)
+async def test_a_variable_in_a_button_is_refused(api: Api, at: str, fields: dict[str, str]) -> None:
+    """Nobody fills it in there: every group would read it as it is written."""
+    [group] = await api.grow(FIRST, 1)
+    await values(api, group, name="x")
+    for answer in await both(api, {"type": "text", "text": "hi", "buttons": [[fields]]}):
+        assert answer.status_code == 422
+        [error] = answer.json()["errors"]
+        what = "variables are for texts and captions: this is the same in every group"
+        assert error == {"in": "body", "at": f"message.{at}", "what": what}
 
 
 async def test_tags_that_no_group_has_are_named(api: Api) -> None:

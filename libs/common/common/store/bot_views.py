@@ -59,6 +59,16 @@ async def page(tx: Tx, *, within: list[int] | None, after: int, limit: int) -> l
     return [BotView(**dict(row)) for row in rows]
 
 
+async def missing(tx: Tx, bot_ids: list[int]) -> list[int]:
+    """Those that there are none of."""
+    rows = await tx.fetch(
+        """SELECT w.bot_id FROM unnest($1::bigint[]) AS w (bot_id)
+           WHERE NOT EXISTS (SELECT 1 FROM bots b WHERE b.bot_id = w.bot_id) ORDER BY w.bot_id""",
+        bot_ids,
+    )
+    return [row["bot_id"] for row in rows]
+
+
 async def get(tx: Tx, bot_id: int, within: list[int] | None) -> BotView | None:
     """None for one that is not there, or hidden."""
     found = await page(tx, within=[bot_id] if within is None or bot_id in within else [], after=bot_id - 1, limit=1)

@@ -17,11 +17,14 @@ _RECENT = 10.0  # seconds that a rate is measured over
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Deliveries by state; `rate` is sent a second lately."""
+    """Deliveries by state; `rate` is sent a second lately. What is `waiting` counts messages, of which a group gets up
+    to `deep`.
+    """
 
     by_state: dict[str, int]
     rate: float
     waiting: Waiting
+    deep: int
     held: Holdups
 
 
@@ -80,26 +83,32 @@ async def visible(tx: Tx, broadcast_id: int, within: list[int] | None) -> bool:
     return found
 
 
-async def tally(tx: Tx, broadcast_id: int) -> Tally:
-    """One pass over its deliveries."""
+async def tally(tx: Tx, broadcast_id: int, each: int) -> Tally:
+    """One pass over its deliveries; a group that nothing is known of gets `each` messages."""
     rows = await tx.fetch(
         f"""SELECT d.state, b.bot_id, rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate, count(*) AS n,
+               sum(to_do.n) AS messages, max(to_do.n) AS deep,
                count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent,
                {OFF} AS off, {QUIET} AS quiet, count(*) FILTER (WHERE d.not_before > now()) AS later,
                extract(epoch FROM max(d.not_before) FILTER (WHERE d.not_before > now()) - now())::float8 AS opens
-           FROM deliveries d JOIN bots b USING (bot_id) WHERE d.broadcast_id = $1
+           FROM deliveries d JOIN bots b USING (bot_id) CROSS JOIN LATERAL (
+               SELECT CASE WHEN d.parts > 1 THEN d.parts - d.parts_done ELSE $3::int END AS n) to_do
+           WHERE d.broadcast_id = $1
            GROUP BY d.state, b.bot_id""",  # noqa: S608 (our own words)
         broadcast_id,
         _RECENT,
+        each,
     )
-    by_state, waiting = Counter[str](), Counter[int]()
+    by_state, waiting, deep = Counter[str](), Counter[int](), 1
     for row in rows:
         by_state[row["state"]] += row["n"]
         if row["state"] in {"pending", "slotted", "sending"}:
-            waiting[row["bot_id"]] += row["n"]
+            waiting[row["bot_id"]] += row["messages"]
+            deep = max(deep, row["deep"])
     rates = {row["bot_id"]: row["rate"] for row in rows}
     held = Holdups.of(row for row in rows if row["state"] == "pending")
-    return Tally(dict(by_state), sum(row["recent"] for row in rows) / _RECENT, Waiting(dict(waiting), rates), held)
+    recent = sum(row["recent"] for row in rows) / _RECENT
+    return Tally(dict(by_state), recent, Waiting(dict(waiting), rates), deep, held)
 
 
 async def deliveries(

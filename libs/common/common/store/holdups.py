@@ -16,9 +16,10 @@ QUIET: Final = "greatest(0, extract(epoch FROM b.flood_until - now()))::float8"
 
 @dataclass(frozen=True, slots=True)
 class Holdups:
-    """`by_reason` counts messages; `quiet` is seconds by bot; in `opens` seconds the last one may be sent at all."""
+    """`by_reason` and `by_bot` count groups; `quiet` is seconds by bot; in `opens` seconds the last one may get it."""
 
     by_reason: dict[str, int] = field(default_factory=dict)
+    by_bot: dict[int, int] = field(default_factory=dict)
     quiet: dict[int, float] = field(default_factory=dict)
     opens: float = 0.0
 
@@ -29,14 +30,13 @@ class Holdups:
 
     @classmethod
     def of(cls, rows: Iterable[asyncpg.Record]) -> Holdups:
-        """By bot: `n` messages, of which `later` wait until `opens`; whether it is `off`, for how long `quiet`."""
-        counts, quiet, opens = Counter[str](), dict[int, float](), 0.0
+        """By bot: `n` groups, of which `later` wait until `opens`; whether it is `off`, for how long `quiet`."""
+        counts, held, quiet, opens = Counter[str](), dict[int, int](), dict[int, float](), 0.0
         for row in rows:
             reason = "bot_off" if row["off"] else "flood" if row["quiet"] else None
-            if reason is not None:
-                counts[reason] += row["n"]
-            elif row["later"]:
-                counts["later"] += row["later"]
+            held[row["bot_id"]] = row["n"] if reason else row["later"]
+            if held[row["bot_id"]]:
+                counts[reason or "later"] += held[row["bot_id"]]
             quiet[row["bot_id"]] = row["quiet"] or 0.0
             opens = max(opens, row["opens"] or 0.0)
-        return cls(dict(counts), quiet, opens)
+        return cls(dict(counts), held, quiet, opens)

@@ -13,6 +13,8 @@ Kind = Literal["recall", "edit"]
 State = Literal["running", "superseded", "stopped", "done"]
 RECALLABLE = timedelta(hours=48)  # Bot API, deleteMessage
 RECALL_PRIORITY = 10  # before every broadcast: what should not have been said is read meanwhile
+# Of a delivery `d`: its group has something of the broadcast, or still gets it without being asked for again.
+_READS = "(d.state NOT IN ('failed', 'cancelled', 'expired') OR d.message_id IS NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,31 @@ async def reach(tx: Tx, broadcast_id: int) -> Reach:
         RECALLABLE,
     )
     return Reach(row["sent"], row["too_old"]) if row else Reach(0, 0)
+
+
+async def without_value(tx: Tx, broadcast_id: int, names: list[str]) -> list[str]:
+    """Those of these variables that none of the groups has which read the broadcast, or still will; none of them where
+    there is no such group.
+    """
+    rows = await tx.fetch(
+        f"""SELECT v.name FROM deliveries d JOIN groups g USING (group_id) CROSS JOIN unnest($2::text[]) AS v(name)
+           WHERE d.broadcast_id = $1 AND {_READS}
+           GROUP BY v.name HAVING NOT bool_or(g.variables ? v.name) ORDER BY v.name""",  # noqa: S608 (our own words)
+        broadcast_id,
+        names,
+    )
+    return [row["name"] for row in rows]
+
+
+async def in_parts(tx: Tx, broadcast_id: int) -> bool:
+    """Whether each group that reads it, or still will, has begun to get it in several messages."""
+    mine = f"SELECT 1 FROM deliveries d WHERE d.broadcast_id = $1 AND {_READS}"  # noqa: S608 (our own words)
+    found: bool = await tx.fetchval(
+        f"""SELECT CASE WHEN EXISTS ({mine} AND d.parts = 1) THEN false  -- of most broadcasts the first row tells
+               ELSE EXISTS ({mine}) END""",
+        broadcast_id,
+    )
+    return found
 
 
 async def of(tx: Tx, broadcast_id: int) -> list[Revision]:

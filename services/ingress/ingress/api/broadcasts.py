@@ -7,23 +7,25 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from common.clock import utc_now
 from common.errors import AppError
-from common.store import audit, backlog, broadcast_views, broadcasts, pool, revisions, steering
+from common.store import audit, broadcast_views, broadcasts, pool, revisions, steering
 from common.store.broadcast_views import DeliveryView, Tally
 from common.store.broadcasts import Broadcast, State
 from common.store.revisions import Kind
 from common.store.steering import Standing
-from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Query, Response, Security
 from pydantic import Field
 
-from ingress.api.fields import BIGINT, HELD, Answer, Id, Request
+from ingress.api import estimates
+from ingress.api.content import messages_each
+from ingress.api.estimates import Ends
+from ingress.api.fields import BIGINT, Answer, Id, Request
 from ingress.api.pages import Asked, Page
 from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
-from ingress.rules import eta
+from ingress.rules import steps
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -56,20 +58,12 @@ class ListedBroadcast(BroadcastAnswer):
     revised: Annotated[Kind | None, Field(description="What was done last to its messages that were sent.")]
 
 
-class Progress(BroadcastAnswer):
+class Progress(BroadcastAnswer, Ends):
     """With its deliveries by state."""
 
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
-    eta_seconds: Annotated[
-        int | None,
-        Field(
-            description="Until the last one is sent, after what other broadcasts and their recalls and edits "
-            "have before it; null while it does not run, or one of its bots is off."
-        ),
-    ]
-    held_by_reason: Annotated[dict[str, int], Field(description=HELD)]
     revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
@@ -110,7 +104,9 @@ class ResolveUnknown(Request):
 
 
 @router.get("", operation_id="list_broadcasts")
-async def list_broadcasts(caller: Reader, tx: Tx, asked: Asked, state: State | None = None) -> Page[ListedBroadcast]:
+async def list_broadcasts(
+    caller: Reader, tx: Tx, asked: Asked, state: Annotated[State | None, Query(description="In this state.")] = None
+) -> Page[ListedBroadcast]:
     """List broadcasts, the newest first."""
     rows = await broadcast_views.page(
         tx, within=caller.bot_ids, state=state, before_id=asked.number(BIGINT), limit=asked.limit + 1
@@ -125,21 +121,27 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
     found = await broadcasts.get(tx, broadcast_id)
     if found is None:
         raise _none()
-    tally = await broadcast_views.tally(tx, broadcast_id)
+    content = await broadcasts.content(tx, broadcast_id)
+    each = messages_each(content)
+    tally = await broadcast_views.tally(tx, broadcast_id, each)
+    ends = await _ends(tx, found, tally, each, album=content["method"] == "sendMediaGroup")
     return Progress(
         **asdict(found),
-        message=await broadcasts.content(tx, broadcast_id),
+        **ends.model_dump(),
+        message=content,
         deliveries=tally.by_state,
         rate=tally.rate,
-        eta_seconds=await _eta(tx, found, tally),
-        held_by_reason=tally.held.by_reason,
         revisions=[await shown(tx, revision) for revision in await revisions.of(tx, broadcast_id)],
     )
 
 
 @router.get("/{broadcast_id}/deliveries", operation_id="list_deliveries")
 async def list_deliveries(
-    caller: Reader, tx: Tx, asked: Asked, broadcast_id: BroadcastId, state: DeliveryState | None = None
+    caller: Reader,
+    tx: Tx,
+    asked: Asked,
+    broadcast_id: BroadcastId,
+    state: Annotated[DeliveryState | None, Query(description="In this state.")] = None,
 ) -> Page[DeliveryAnswer]:
     """List a broadcast's deliveries by group."""
     await _visible(tx, broadcast_id, caller)
@@ -154,7 +156,8 @@ async def pause(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> R
     """Pause a broadcast: what is at Telegram already ends, nothing else begins."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.pause(tx, now.broadcast_id, "paused by an operator"))
+        _expect(now, "pause")
+        await broadcasts.pause(tx, now.broadcast_id, "paused by an operator")
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "pause", act))
@@ -165,7 +168,8 @@ async def resume(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> 
     """Resume a paused broadcast."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.resume(tx, now.broadcast_id))
+        _expect(now, "resume")
+        await broadcasts.resume(tx, now.broadcast_id)
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "resume", act))
@@ -176,7 +180,8 @@ async def cancel(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> 
     """Cancel a broadcast for good: no send begins any more."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, await broadcasts.cancel(tx, now.broadcast_id))
+        _expect(now, "cancel")
+        await broadcasts.cancel(tx, now.broadcast_id)
         return 0
 
     return await one.run(caller, _steering(broadcast_id, caller, "cancel", act))
@@ -187,7 +192,7 @@ async def retry_failed(caller: Writer, one: Idempotent, broadcast_id: BroadcastI
     """Send again what failed, to groups that can be sent to."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
-        _expect(now, _reopens(now))
+        _expect(now, "retry_failed")
         return await steering.again(tx, now.broadcast_id, "failed")
 
     return await one.run(caller, _steering(broadcast_id, caller, "retry_failed", act))
@@ -200,7 +205,7 @@ async def resolve_unknown(caller: Writer, one: Idempotent, broadcast_id: Broadca
     async def act(tx: pool.Tx, now: Standing) -> int:
         if body.outcome == "sent":
             return await steering.mark_sent(tx, now.broadcast_id, body.delivery_ids)
-        _expect(now, _reopens(now))
+        _expect(now, "resolve_unknown")
         return await steering.again(tx, now.broadcast_id, "unknown", body.delivery_ids)
 
     return await one.run(caller, _steering(broadcast_id, caller, "resolve_unknown", act), body=body)
@@ -231,15 +236,11 @@ def _steering(
     return effect
 
 
-def _reopens(now: Standing) -> bool:
-    return now.state in {"running", "paused", "done"} and not now.expired and not now.recalled
-
-
-def _expect(now: Standing, possible: bool) -> None:  # noqa: FBT001 (reads as a sentence)
-    if not possible:
-        why = "its time to live is over" if now.expired else f"it is {now.state}"
-        why = "it was recalled" if now.recalled else why
-        raise AppError("wrong_state", 409, f"this can't be done with the broadcast: {why}", state=now.state)
+def _expect(now: Standing, verb: str) -> None:
+    why = steps.why_not(verb, now.state, expired=now.expired, recalled=now.recalled)
+    if why is not None:
+        detail = f"this can't be done with the broadcast: it {why}"
+        raise AppError("wrong_state", 409, detail, state=now.state, possible_in=steps.POSSIBLE_IN[verb])
 
 
 async def _visible(tx: pool.Tx, broadcast_id: int, caller: Caller) -> None:
@@ -251,19 +252,18 @@ def _none() -> AppError:
     return AppError("broadcast_not_found", 404, "there is no such broadcast")
 
 
-async def _eta(tx: pool.Tx, found: Broadcast, tally: Tally) -> int | None:
-    if found.state not in {"scheduled", "planning", "running"} or tally.held.endless:
-        return None
-    waiting, held = tally.waiting, tally.held
-    ahead = await backlog.ahead(tx, waiting.by_bot, found.priority, broadcast_id=found.broadcast_id)
-    return eta.seconds(
-        waiting.by_bot,
-        ahead,
-        waiting.rates,
+async def _ends(tx: pool.Tx, found: Broadcast, tally: Tally, each: int, *, album: bool) -> Ends:
+    if found.state not in {"scheduled", "planning", "running"}:
+        return Ends(held_by_reason=tally.held.by_reason)
+    return await estimates.ends(
+        tx,
+        tally.waiting,
+        tally.held,
+        found.priority,
         begins=found.send_at,
-        now=utc_now(),
-        quiet=held.quiet,
-        opens=held.opens,
+        each=each,
+        deep=1 if album else tally.deep,
+        broadcast_id=found.broadcast_id,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from common.markup.entities import Marked
 from common.markup.errors import MarkupError
-from common.markup.parse import CAPTION_LIMIT, MOST_PARTS, TEXT_LIMIT
+from common.markup.parse import CAPTION_LIMIT, MOST_PARTS
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ingress.api.fields import ChatNumber, Id, Request, Text
@@ -33,16 +33,23 @@ def _source(value: str) -> str:
     return links.public_https(value) if ":" in value or "." in value or "/" in value else value
 
 
+def _plain(value: str) -> str:
+    if "{{" in value:
+        raise ValueError("variables are for texts and captions: this is the same in every group")
+    return value
+
+
 Source = Annotated[Text, StringConstraints(max_length=links.MAX_LENGTH), AfterValidator(_source)]
-ButtonUrl = Annotated[Text, AfterValidator(links.button)]
+_Plain = Annotated[Text, AfterValidator(_plain)]
+ButtonUrl = Annotated[_Plain, AfterValidator(links.button)]
 
 
 class Button(Request):
     """Opens an address, or sends `callback_data` to the bot."""
 
-    text: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    text: Annotated[_Plain, StringConstraints(min_length=1, max_length=64)]
     url: ButtonUrl | None = None
-    callback_data: Annotated[Text, StringConstraints(min_length=1)] | None = None
+    callback_data: Annotated[_Plain, StringConstraints(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -82,10 +89,6 @@ class _Message(Request):
     def uploads(self) -> list[tuple[Kind, int]]:
         """Which of our files it sends, and as what."""
         return []
-
-    def sends(self) -> int:
-        """About how many messages a group gets, as Telegram counts them."""
-        return 1
 
     def content(self) -> dict[str, Any]:
         """As the broadcast's row keeps it and the sender renders it."""
@@ -135,10 +138,6 @@ class TextMessage(_WithButtons):
             why = f"may become {parts} messages with the longest variables; {MOST_PARTS} are possible"
             raise Misfit("text", why)
         return self
-
-    def sends(self) -> int:
-        """Without what variables add."""
-        return -(-markup.length(_read("text", self.text, self.parse_mode).text) // TEXT_LIMIT)
 
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMessage; the sender splits what is too long."""
@@ -200,10 +199,6 @@ class AlbumMessage(_Message):
         """By item."""
         return _uploads(*self.media)
 
-    def sends(self) -> int:
-        """Telegram counts each item."""
-        return len(self.media)
-
     def call(self) -> tuple[str, dict[str, Any]]:
         """sendMediaGroup."""
         return "sendMediaGroup", {"media": [item.model_dump(exclude_none=True) for item in self.media]}
@@ -257,6 +252,18 @@ def _read(field: str, text: str, parse_mode: ParseMode | None) -> Marked:
 
 def _uploads(*files: MediaMessage | AlbumItem) -> list[tuple[Kind, int]]:
     return [(file.type, int(found[1])) for file in files if (found := _UPLOAD.fullmatch(file.media))]
+
+
+def messages_each(content: dict[str, Any]) -> int:
+    """About how many messages a group gets by kept content, as Telegram counts them."""
+    params = content["params"]
+    match content["method"]:
+        case "sendMediaGroup":
+            return len(params["media"])
+        case "sendMessage":
+            return markup.parts(params["text"], params.get("parse_mode"))
+        case _:
+            return 1
 
 
 def files_of(content: dict[str, Any]) -> list[int]:

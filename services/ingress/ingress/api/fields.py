@@ -16,11 +16,9 @@ from pydantic import (
     StringConstraints,
 )
 
+from ingress.rules import shapes
+
 BIGINT: Final = 2**63 - 1
-HELD: Final = (
-    "How many wait for more than their turn: `bot_off` until their bot is enabled or has a new token, `flood` as long "
-    "as Telegram told it to, `later` for their send window or another attempt."
-)
 _LONGEST: Final = 256 * 1024  # characters, more than a body has
 
 
@@ -65,7 +63,5 @@ Moment: TypeAlias = Annotated[AwareDatetime, Strict(strict=False), BeforeValidat
 Text: TypeAlias = Annotated[str, AfterValidator(storable)]
 Id: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=BIGINT)]
 ChatNumber: TypeAlias = Annotated[int, Strict(), Field(ge=-BIGINT, le=BIGINT)]
-Tag: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x20\x7f,](?:[^\x00-\x1f\x7f,]{0,62}[^\x00-\x20\x7f,])?$")
-]
+Tag: TypeAlias = Annotated[str, StringConstraints(pattern=shapes.TAG)]
 Name: TypeAlias = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import datetime, time
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -25,6 +26,7 @@ from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
+from ingress.rules import shapes
 from ingress.rules.markup import ALWAYS
 from ingress.rules.refusals import Misfit
 
@@ -44,7 +46,7 @@ def _free(name: str) -> str:
     return name
 
 
-_VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,31}$"), AfterValidator(_free)]
+_VariableName = Annotated[str, StringConstraints(pattern=shapes.VARIABLE), AfterValidator(_free)]
 
 
 def _value(value: str | float) -> str | float:
@@ -60,7 +62,7 @@ def _clock(value: Any) -> Any:
 
 
 _VariableValue = Annotated[str | bool | int | Annotated[float, Field(allow_inf_nan=False)], AfterValidator(_value)]
-_Minute = Annotated[time, Strict(strict=False), BeforeValidator(_clock), Field(examples=["09:00"])]
+_Minute = Annotated[time, Strict(strict=False), BeforeValidator(_clock)]
 
 
 class Window(Request):
@@ -68,8 +70,8 @@ class Window(Request):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    opens: Annotated[_Minute, Field(alias="from")]
-    closes: Annotated[_Minute, Field(alias="to")]
+    opens: Annotated[_Minute, Field(alias="from", examples=["09:00"])]
+    closes: Annotated[_Minute, Field(alias="to", examples=["21:00"])]
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
@@ -85,7 +87,7 @@ class GroupSettings(Request):
 
     tags: Annotated[list[Tag], Field(max_length=50)] | None = None
     variables: Annotated[dict[_VariableName, _VariableValue], Field(max_length=50)] | None = None
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
+    timezone: Annotated[str, StringConstraints(pattern=shapes.TIMEZONE)] | None = None
     window: Annotated[Window | None, Field(description="null: at any time.")] = None
     final_message_allowed: bool | None = None
 
@@ -164,11 +166,11 @@ class GroupAnswer(Answer):
 
 
 def _wanted(
-    bot_id: Annotated[int | None, Query(ge=1, le=BIGINT)] = None,
-    tag: Annotated[Tag | None, Query()] = None,
-    phase: Phase | None = None,
+    bot_id: Annotated[int | None, Query(ge=1, le=BIGINT, description="Of this bot.")] = None,
+    tag: Annotated[Tag | None, Query(description="With this tag.")] = None,
+    phase: Annotated[Phase | None, Query(description="In this phase.")] = None,
     sendable: Annotated[bool | None, Query(description="Whether broadcasts go there now.")] = None,
-    health: Health | None = None,
+    health: Annotated[Health | None, Query(description="That are so.")] = None,
     chat_id: Annotated[int | None, Query(ge=-BIGINT, le=-1, description="Telegram's id of the chat.")] = None,
 ) -> Filter:
     return Filter(bot_id, tag, phase, sendable, health, chat_id)
@@ -209,6 +211,8 @@ async def register_group(caller: Writer, one: Annotated[Once, Depends(once)], bo
 async def change_group(caller: Writer, tx: Tx, group_id: GroupId, body: GroupChanges) -> GroupAnswer:
     """Change a group's settings."""
     row = _found(await group_admin.lock(tx, group_id, caller.bot_ids))
+    if _same(body.onto(row), row):
+        return _shown(row)
     return await _change(tx, caller, row, body, "group.change")
 
 
@@ -227,6 +231,11 @@ async def _check_timezone(tx: pool.Tx, name: str) -> None:
     if not await group_admin.knows_timezone(tx, name):
         place = {"in": "body", "at": "timezone", "what": "is no name of the time zone database, like Europe/Berlin"}
         raise AppError("invalid_request", 422, "the request is not valid", errors=[place])
+
+
+def _same(one: GroupRow, other: GroupRow) -> bool:
+    """As texts would say them: to Python 1 and true are equal."""
+    return one == other and json.dumps(one.variables, sort_keys=True) == json.dumps(other.variables, sort_keys=True)
 
 
 def _found(row: GroupRow | None) -> GroupRow:

@@ -11,7 +11,7 @@ from common.api_key import ApiKey, grants
 from common.clock import utc_now
 from common.errors import AppError
 from common.key_changes import Wish
-from common.store import api_keys, pool
+from common.store import api_keys, bot_views, pool
 from common.store.api_keys import KeyRow
 from fastapi import APIRouter, Path, Security
 from pydantic import ConfigDict, Field
@@ -20,11 +20,12 @@ from ingress.api.fields import Answer, Id, Moment, Name, Request
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
+from ingress.rules import shapes
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["keys:read"])]
 Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["keys:write"])]
-KeyId: TypeAlias = Annotated[str, Path(pattern="^[0-9A-Za-z]{12}$", examples=["0123456789Ab"])]
+KeyId: TypeAlias = Annotated[str, Path(pattern=shapes.KEY, examples=["0123456789Ab"])]
 Scope: TypeAlias = Literal[
     "messages:write", "broadcasts:read", "broadcasts:write", "groups:read", "groups:write", "bots:read", "bots:write",
     "keys:read", "keys:write", "schedules:read", "schedules:write", "webhooks:read", "webhooks:write", "audit:read",
@@ -88,6 +89,8 @@ async def make_key(caller: Writer, tx: Tx, body: NewKey) -> MadeKey:
     _within(caller, body.scopes, body.bot_ids)
     if body.expires_at is not None and body.expires_at <= utc_now():
         raise AppError("already_expired", 422, "expires_at is past")
+    if unknown := await bot_views.missing(tx, body.bot_ids or []):
+        raise AppError("unknown_bot", 422, "there is no such bot", bot_ids=unknown)
     wish = Wish(body.name, list(body.scopes), body.bot_ids, body.expires_at, body.per_second, body.burst)
     key, row = await key_changes.make(tx, wish, caller.actor, env=caller.env)
     return _made(key, row)

@@ -10,13 +10,14 @@ from common.events import Kind
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ingress.api.fields import BIGINT, Answer, Id, Moment, Request
+from ingress.rules import shapes
 
 _Url: TypeAlias = Annotated[
     str,
     AfterValidator(public_https),
     Field(description="https, port 443, a public host.", examples=["https://shop.example.com/muster"]),
 ]
-_EventId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^evt_[1-9][0-9]{0,18}$")]
+_EventId: TypeAlias = Annotated[str, StringConstraints(pattern=shapes.EVENT)]
 _Kinds: TypeAlias = Annotated[list[Kind], Field(min_length=1, max_length=20)]
 
 

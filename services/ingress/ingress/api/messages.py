@@ -12,21 +12,22 @@ from common.errors import AppError
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import audience, audit, backlog, broadcasts, outbox
+from common.store import audience, audit, broadcasts, outbox
+from common.store.backlog import Waiting
 from common.store.broadcasts import Targets
 from common.store.pool import Tx
 from fastapi import APIRouter, Depends, Query, Response, Security
 from opentelemetry import trace
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from ingress.api import blanks, media
-from ingress.api.content import Message
-from ingress.api.fields import HELD, Answer, Id, Moment, Request, Tag
+from ingress.api import blanks, estimates, media
+from ingress.api.content import Message, messages_each
+from ingress.api.estimates import Ends
+from ingress.api.fields import Id, Moment, Request, Tag
 from ingress.auth import Caller, authorized
 from ingress.backend import Backend
 from ingress.deps import backend_of
 from ingress.once import Once, once
-from ingress.rules import eta
 
 router = APIRouter(prefix="/api", tags=["broadcasts"])
 _AHEAD = timedelta(days=366)  # how far a broadcast may be scheduled
@@ -91,17 +92,19 @@ class SendMessages(Request):
     ] = "report"
 
 
-class Accepted(Answer):
+class Accepted(Ends):
     """What will happen; `broadcast_id` is null for a dry run."""
 
     broadcast_id: int | None
     accepted: int
     skipped: int
     skipped_by_reason: dict[str, int]
-    eta_seconds: Annotated[
-        int | None, Field(description="Until the last one is sent, if nothing else comes; null while a bot is off.")
+    messages_each: Annotated[
+        int,
+        Field(
+            description="Messages that a group gets: an album's items; about the parts of a long text, without values."
+        ),
     ]
-    held_by_reason: Annotated[dict[str, int], Field(description=HELD)]
     without_value: Annotated[
         dict[str, int],
         Field(description="By variable of the message: how many of the accepted groups get nothing in its place."),
@@ -168,26 +171,29 @@ async def _plan(tx: Tx, broadcast_id: int) -> None:
 
 async def _estimate(tx: Tx, body: SendMessages, targets: Targets) -> Accepted:
     """AppError for what reaches nobody, or has a variable that nobody has."""
-    found, now = await audience.of(tx, targets, at=body.send_at), utc_now()
+    found, content = await audience.of(tx, targets, at=body.send_at), body.message.content()
     unknown_tags = await audience.unknown_tags(tx, targets) if targets.tags or targets.exclude_tags else []
     if found.accepted == 0:
         why = "no group can be sent to"
         raise AppError("no_recipients", 422, why, skipped_by_reason=found.skipped, unknown_tags=unknown_tags)
-    blank = await blanks.check(tx, body.message.content(), targets, found.accepted)
-    sends = body.message.sends()
-    waiting = {bot: n * sends for bot, n in found.by_bot.items()}
-    ahead, held = await backlog.ahead(tx, waiting, body.priority), found.held
+    blank = await blanks.check(tx, content, targets, found.accepted)
+    each = messages_each(content)
+    ends = await estimates.ends(
+        tx,
+        Waiting({bot: n * each for bot, n in found.by_bot.items()}, found.rates),
+        found.held,
+        body.priority,
+        begins=body.send_at or utc_now(),
+        each=each,
+        deep=1 if body.message.type == "album" else each,
+    )
     return Accepted(
+        **ends.model_dump(),
         broadcast_id=None,
         accepted=found.accepted,
         skipped=sum(found.skipped.values()),
         skipped_by_reason=found.skipped,
-        eta_seconds=None
-        if held.endless
-        else eta.seconds(
-            waiting, ahead, found.rates, begins=body.send_at or now, now=now, quiet=held.quiet, opens=held.opens
-        ),
-        held_by_reason=held.by_reason,
+        messages_each=each,
         without_value=blank,
         unknown_tags=unknown_tags,
     )

@@ -155,6 +155,13 @@ class ScheduleAnswer(Dates):
     updated_at: datetime
 
 
+class PlacedSchedule(ScheduleAnswer):
+    """With whom it would reach if it came now: a misspelt tag is seen when it is written, not when nobody gets it."""
+
+    accepted: Annotated[int, Field(description="Groups that would get it now; they are chosen anew each time.")]
+    unknown_tags: Annotated[list[str], Field(description="Chosen or excluded tags that no group has.")]
+
+
 class RunAnswer(Answer):
     """One occurrence: the broadcast that it became, or why it was skipped."""
 

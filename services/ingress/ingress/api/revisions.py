@@ -13,17 +13,17 @@ from common.store.broadcasts import State
 from common.store.revision_items import ItemView
 from common.store.revisions import Kind, Revision
 from common.store.steering import Standing
-from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Query, Response, Security
 from pydantic import Field
 
-from ingress.api import edits
-from ingress.api.edits import EditAll
+from ingress.api import blanks, edits
+from ingress.api.edits import Edit, EditAll
 from ingress.api.fields import BIGINT, Answer
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
-from ingress.rules import eta
+from ingress.rules import eta, steps
 
 router = APIRouter(prefix="/api/broadcasts", tags=["broadcasts"])
 Reader: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:read"])]
@@ -31,7 +31,6 @@ Writer: TypeAlias = Annotated[Caller, Security(authorized, scopes=["broadcasts:w
 Idempotent: TypeAlias = Annotated[Once, Depends(once)]
 Number: TypeAlias = Annotated[int, Path(ge=1, le=BIGINT, examples=[1])]
 ItemState: TypeAlias = Literal["pending", "slotted", "sending", "done", "failed", "not_recallable", "cancelled"]
-_ENDED = frozenset({"paused", "cancelled", "done"})
 
 
 class RevisionAnswer(Answer):
@@ -79,7 +78,7 @@ async def recall(caller: Writer, one: Idempotent, broadcast_id: Number) -> Respo
     """Delete what was sent, as far as Telegram allows: within 48 hours. What is unsent of a paused one is cancelled."""
 
     async def effect(tx: pool.Tx) -> Revised:
-        now = await _ended(tx, broadcast_id, caller)
+        now = await _locked(tx, broadcast_id, caller, "recall")
         found = await revisions.recall_of(tx, broadcast_id)
         if found is not None:
             return await _revised(tx, now.state, broadcast_id, found.revision_id, "recall", found.priority)
@@ -105,19 +104,17 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
     """Give every sent message another text, caption or buttons; what is sent later has them too."""
 
     async def effect(tx: pool.Tx) -> Revised:
-        now = await _ended(tx, broadcast_id, caller)
-        if now.recalled:
-            raise AppError("wrong_state", 409, "the broadcast was recalled", state=now.state)
+        now = await _locked(tx, broadcast_id, caller, "edit_all")
         current = await broadcasts.content(tx, broadcast_id)
-        why_not = edits.refusal(body.edit, current)
-        if why_not is not None:
-            raise AppError("edit_mismatch", 422, why_not)
+        call = edits.call(body.edit, current)
+        await _possible(tx, broadcast_id, body.edit, current)
+        await blanks.check_edit(tx, call, broadcast_id)
         revision_id = await revisions.create(
             tx,
             broadcast_id,
             "edit",
             priority=now.priority,
-            content=edits.call(body.edit, current),
+            content=call,
             created_by=f"key:{caller.owner}",
         )
         await revisions.change_content(tx, broadcast_id, edits.applied(body.edit, current))
@@ -130,7 +127,12 @@ async def edit_all(caller: Writer, one: Idempotent, broadcast_id: Number, body: 
 
 @router.get("/{broadcast_id}/revisions/{revision_id}/deliveries", operation_id="list_revision_deliveries")
 async def list_revision_deliveries(
-    caller: Reader, tx: Tx, asked: Asked, broadcast_id: Number, revision_id: Number, state: ItemState | None = None
+    caller: Reader,
+    tx: Tx,
+    asked: Asked,
+    broadcast_id: Number,
+    revision_id: Number,
+    state: Annotated[ItemState | None, Query(description="In this state.")] = None,
 ) -> Page[RevisedDelivery]:
     """List by group what became of each message in a recall or an edit."""
     if not await broadcast_views.visible(tx, broadcast_id, caller.bot_ids):
@@ -159,14 +161,26 @@ async def _eta(tx: pool.Tx, revision_id: int, priority: int) -> int:
     return eta.seconds(waiting.by_bot, ahead, waiting.rates, begins=now, now=now)
 
 
-async def _ended(tx: pool.Tx, broadcast_id: int, caller: Caller) -> Standing:
-    """Locked, so that it is not resumed meanwhile."""
+async def _locked(tx: pool.Tx, broadcast_id: int, caller: Caller, verb: str) -> Standing:
+    """So that it is not resumed meanwhile."""
     now = await steering.lock(tx, broadcast_id, caller.bot_ids)
     if now is None:
         raise _none()
-    if now.state not in _ENDED:
-        raise AppError("wrong_state", 409, f"the broadcast is {now.state}: pause or cancel it first", state=now.state)
+    why = steps.why_not(verb, now.state, recalled=now.recalled)
+    if why is not None:
+        detail = f"the broadcast {why}"
+        raise AppError("wrong_state", 409, detail, state=now.state, possible_in=steps.POSSIBLE_IN[verb])
     return now
+
+
+async def _possible(tx: pool.Tx, broadcast_id: int, edit: Edit, current: dict[str, Any]) -> None:
+    why_not = edits.refusal(edit, current)
+    if why_not is None and edit.type == "text" and await revisions.in_parts(tx, broadcast_id):
+        why_not = (
+            "every group has the text in several messages, and an edit replaces only one: recall it, and send anew"
+        )
+    if why_not is not None:
+        raise AppError("edit_mismatch", 422, why_not)
 
 
 async def _revised(

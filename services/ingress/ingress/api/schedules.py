@@ -10,14 +10,14 @@ from typing import Annotated, Any, TypeAlias
 from common.clock import utc_now
 from common.cron import Cron
 from common.errors import AppError
-from common.store import audit, broadcasts, pool, schedules
+from common.store import audience, audit, broadcasts, pool, schedules
 from common.store.schedules import Plan, Run, Schedule
 from fastapi import APIRouter, Depends, Path, Response, Security
 
 from ingress.api import blanks, content, media
 from ingress.api.fields import BIGINT
 from ingress.api.pages import Asked, Page
-from ingress.api.recurrence import Dates, NewSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
+from ingress.api.recurrence import Dates, NewSchedule, PlacedSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
 from ingress.once import Once, once
@@ -38,11 +38,11 @@ async def list_schedules(caller: Reader, tx: Tx, asked: Asked) -> Page[ScheduleA
     return asked.page(rows, _shown, lambda row: row.schedule_id)
 
 
-@router.post("/schedules", status_code=201, response_model=ScheduleAnswer, operation_id="make_schedule")
+@router.post("/schedules", status_code=201, response_model=PlacedSchedule, operation_id="make_schedule")
 async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> Response:
     """Make a schedule. What it sends needs no further permission: `schedules:write` is a right to send."""
 
-    async def effect(tx: pool.Tx) -> ScheduleAnswer:
+    async def effect(tx: pool.Tx) -> PlacedSchedule:
         plan = _dated(body.plan(caller.bot_ids), await schedules.now(tx))
         if plan.enabled and plan.next_at is None:
             raise AppError("never", 422, "nothing comes before ends_at")
@@ -50,7 +50,7 @@ async def make_schedule(caller: Writer, one: Idempotent, body: NewSchedule) -> R
         await _fillable(tx, plan)
         row = await schedules.add(tx, plan, f"key:{caller.owner}")
         await _record(tx, caller, "schedule.create", row, before=None, after=_facts(row.plan))
-        return _shown(row)
+        return await _placed(tx, row)
 
     return await one.run(caller, effect, body=body, status=201)
 
@@ -77,11 +77,11 @@ async def get_schedule(caller: Reader, tx: Tx, schedule_id: ScheduleId) -> Sched
     return _shown(_found(await schedules.get(tx, schedule_id, caller.bot_ids)))
 
 
-@router.patch("/schedules/{schedule_id}", response_model=ScheduleAnswer, operation_id="change_schedule")
+@router.patch("/schedules/{schedule_id}", response_model=PlacedSchedule, operation_id="change_schedule")
 async def change_schedule(caller: Writer, one: Idempotent, schedule_id: ScheduleId, body: ScheduleChanges) -> Response:
     """Change a schedule. Enabled again, it goes on with the next date to come."""
 
-    async def effect(tx: pool.Tx) -> ScheduleAnswer:
+    async def effect(tx: pool.Tx) -> PlacedSchedule:
         row = _found(await schedules.lock(tx, schedule_id, caller.bot_ids))
         if body.message is not None:
             await media.check(tx, body.message, caller)
@@ -92,7 +92,7 @@ async def change_schedule(caller: Writer, one: Idempotent, schedule_id: Schedule
             await _fillable(tx, plan)
         saved = await schedules.save(tx, schedule_id, plan)
         await _record(tx, caller, "schedule.change", saved, before=_facts(row.plan), after=_facts(saved.plan))
-        return _shown(saved)
+        return await _placed(tx, saved)
 
     return await one.run(caller, effect, body=body)
 
@@ -143,6 +143,13 @@ async def _fillable(tx: pool.Tx, plan: Plan) -> None:
 def _dates(cron: Cron, after: datetime, ends_at: datetime | None, most: int = _SHOWN) -> list[datetime]:
     found = takewhile(lambda at: ends_at is None or at <= ends_at, cron.after(after))
     return [at.astimezone(cron.zone) for at in islice(found, most)]
+
+
+async def _placed(tx: pool.Tx, row: Schedule) -> PlacedSchedule:
+    to = row.plan.targets
+    unknown = await audience.unknown_tags(tx, to) if to.tags or to.exclude_tags else []
+    reached = (await broadcasts.count(tx, to)).reached
+    return PlacedSchedule(**_shown(row).model_dump(), accepted=reached, unknown_tags=unknown)
 
 
 def _shown(row: Schedule) -> ScheduleAnswer:

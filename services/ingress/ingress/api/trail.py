@@ -14,6 +14,7 @@ from ingress.api.fields import Answer, Moment, Text
 from ingress.api.pages import Asked, Page
 from ingress.auth import Caller, authorized
 from ingress.deps import Tx
+from ingress.rules import shapes
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 Kind: TypeAlias = Literal["bot", "broadcast", "group", "key", "media", "schedule", "webhook"]
@@ -35,16 +36,18 @@ class AuditAnswer(Answer):
 
 def _filter(
     key_id: Annotated[
-        str | None, Query(pattern="^[0-9A-Za-z]{12}$", description="By this key, or another of its rotation.")
+        str | None, Query(pattern=shapes.KEY, description="By this key, or another of its rotation.")
     ] = None,
     actor: Annotated[
         Text | None, Query(max_length=200, examples=["cli:ops"], description="By exactly this one.")
     ] = None,
-    action: Annotated[Text | None, Query(max_length=100, examples=["broadcast.pause"])] = None,
+    action: Annotated[
+        Text | None, Query(max_length=100, examples=["broadcast.pause"], description="Of this sort.")
+    ] = None,
     kind: Annotated[Kind | None, Query(examples=["broadcast"], description="Of what was changed.")] = None,
     id: Annotated[  # noqa: A002 (the parameter's name)
         str | None,
-        Query(pattern="^[0-9A-Za-z_-]{1,64}$", examples=["12"], description="Of what was changed; needs `kind`."),
+        Query(pattern=shapes.OBJECT, examples=["12"], description="Of what was changed; needs `kind`."),
     ] = None,
     since: Annotated[Moment | None, Query(description="From then on.")] = None,
     until: Annotated[Moment | None, Query(description="Before then.")] = None,

@@ -12,7 +12,7 @@ from common.errors import AppError
 from common.store import audit, events, pool, webhook_messages, webhooks
 from common.store.webhook_messages import MessageView, State
 from common.store.webhooks import Webhook
-from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Query, Response, Security
 
 from ingress import sealing
 from ingress.api.fields import BIGINT
@@ -74,7 +74,11 @@ async def make_webhook(caller: Writer, backend: Keys, body: NewWebhook) -> MadeW
 
 @router.get("/{webhook_id}/deliveries", operation_id="list_webhook_deliveries")
 async def list_webhook_deliveries(
-    caller: Reader, tx: Tx, asked: Asked, webhook_id: WebhookId, state: State | None = None
+    caller: Reader,
+    tx: Tx,
+    asked: Asked,
+    webhook_id: WebhookId,
+    state: Annotated[State | None, Query(description="In this state.")] = None,
 ) -> Page[WebhookDelivery]:
     """List the requests to a webhook of the last 7 days, the newest first."""
     _found(await webhooks.get(tx, webhook_id, caller.bot_ids))

@@ -54,6 +54,19 @@ def longest(text: str, marked: Marked) -> int:
     return length(marked.text) - len(names) + values * _UNITS
 
 
+def parts(text: str, parse_mode: ParseMode | None) -> int:
+    """Messages that a text becomes without what variables add, or about as many: where it is cut is not looked at."""
+    units = length(text)
+    if units <= TEXT_LIMIT:
+        return 1
+    try:
+        marked = read(text, parse_mode)
+    except MarkupError:  # that is for the sender to say
+        return -(-units // TEXT_LIMIT)
+    units = length(marked.text)
+    return 1 if units <= TEXT_LIMIT else max(-(-units // TEXT_LIMIT), -(-len(marked.entities) // MOST_ENTITIES))
+
+
 def most_parts(units: int, entities: int) -> int:
     """Messages that a text of this length may become: each but the last is at least half full, of text or entities."""
     if units <= TEXT_LIMIT:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ingress.rules import shapes
+
 _MOST: Final = 20  # places that are named
 _DATE: Final = "must be a date and time with its offset, like 2026-12-01T09:00:00+01:00"
 _NUMBER, _WHOLE, _BOOLEAN, _OBJECT = (
@@ -36,7 +38,6 @@ _WORDS: Final = {  # by pydantic's type of error, filled with its context
     "model_attributes_type": _OBJECT,
     "model_type": _OBJECT,
     "none_required": "must be null",
-    "string_pattern_mismatch": "must match {pattern}",
     "string_too_long": "is longer than {max_length} characters",
     "string_too_short": "is shorter than {min_length} characters",
     "string_type": "must be text",
@@ -109,6 +110,8 @@ def _words(error: Mapping[str, Any]) -> str:
         return "must be a JSON object, sent as application/json"
     if kind.endswith("too_short") and context["min_length"] == 1:
         return "is empty"
+    if kind == "string_pattern_mismatch":
+        return shapes.WORDS[context["pattern"]]
     if kind in _WORDS:
         return _WORDS[kind].format_map(context)
     return str(error["msg"]).removeprefix("Value error, ")
