@@ -48,6 +48,11 @@ async def act(api: Api, broadcast_id: int, verb: str, **body: Any) -> httpx.Resp
     return await api.ask("POST", f"/api/broadcasts/{broadcast_id}:{verb}", json=body or None)
 
 
+def outcome(answer: httpx.Response) -> dict[str, Any]:
+    """Without the bound, which is a time."""
+    return {name: value for name, value in answer.json().items() if name != "settled_before"}
+
+
 async def test_progress_rate_and_eta(api: Api) -> None:
     broadcast_id = await planned(api, await api.grow(FIRST, 40))
     await settled(api, broadcast_id, *["sent"] * 5, *["pending"] * 35, final="running")
@@ -128,7 +133,7 @@ async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> No
     async with api.db.transaction() as tx:
         await tx.execute("UPDATE groups SET out_reason = 'no_rights' WHERE group_id = $1", groups[1])
     answer = await act(api, broadcast_id, "retry_failed")
-    assert answer.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
+    assert outcome(answer) == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["pending", "failed", "sent"]
     row = (await api.rows("deliveries"))[0]
     assert (row["attempts"], row["reason"], row["settled_at"]) == (0, None, None)
@@ -169,10 +174,32 @@ async def test_unknown_ones_are_resolved_either_way(api: Api) -> None:
     [first, *_] = await api.rows("deliveries")
     ids = [first["delivery_id"]]
     marked = await act(api, broadcast_id, "resolve_unknown", outcome="sent", delivery_ids=ids)
-    assert marked.json() == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1, "more": False}
+    assert outcome(marked) == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1, "more": False}
     again = await act(api, broadcast_id, "resolve_unknown", outcome="resend")
-    assert again.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
+    assert outcome(again) == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["sent", "pending", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "body"),
+    [
+        ("failed", "retry_failed", {}),
+        ("unknown", "resolve_unknown", {"outcome": "resend"}),
+        ("unknown", "resolve_unknown", {"outcome": "sent"}),
+    ],
+)
+async def test_what_ended_after_the_bound_is_left_alone(api: Api, state: str, verb: str, body: dict[str, Any]) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 2))
+    await settled(api, broadcast_id, state, "pending", final="running")
+    bound = (await act(api, broadcast_id, verb, **body)).json()["settled_before"]
+    await settled(api, broadcast_id, "sent", state, final="running")
+    word = {**body, "settled_before": bound}
+    assert (await act(api, broadcast_id, verb, **word)).json() == {
+        "broadcast_id": broadcast_id, "state": "running", "deliveries": 0, "more": False, "settled_before": bound,
+    }  # fmt: skip
+    ahead = {**body, "settled_before": "2999-01-01T00:00:00Z"}
+    assert (await act(api, broadcast_id, verb, **ahead)).json()["settled_before"] < "2999"
+    assert (await act(api, broadcast_id, verb, settled_before="soon", **body)).status_code == 422
 
 
 async def test_steering_leaves_an_audit_row(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from common.clock import utc_now
@@ -98,8 +99,56 @@ async def test_a_retry_asks_until_there_are_no_more(world: World, monkeypatch: p
     retried = await world.operator.muster("broadcasts", "retry-failed", "1")
     assert retried.out == "Broadcast 1 is running; 5 deliveries.\n"
     await world.settle(1, *["failed"] * 5)
-    once = await world.operator.muster("broadcasts", "retry-failed", "1", "--idempotency-key", "k")
-    assert (once.out, "another --idempotency-key" in once.err) == ("Broadcast 1 is running; 2 deliveries.\n", True)
+    once = [await world.operator.muster("broadcasts", "retry-failed", "1", "--idempotency-key", "k") for _ in range(2)]
+    assert [each.out for each in once] == ["Broadcast 1 is running; 5 deliveries.\n"] * 2
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("unknown", ("resolve-unknown", "1", "--resend")), ("failed", ("retry-failed", "1"))],
+)
+async def test_what_ends_while_it_asks_is_not_sent_again_unasked(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: str, words: tuple[str, ...]
+) -> None:
+    """Each request takes two, which are sent at once and end as before."""
+    monkeypatch.setattr(steering, "MOST", 2)
+    await world.grow(5)
+    await world.settle(await world.plan(), *[state] * 5)
+    real, sent = steering.again, list[int]()
+
+    async def again(tx: Any, *args: Any, **options: Any) -> int:
+        async with world.db.transaction() as sender:
+            rows = await sender.fetch(
+                "UPDATE deliveries SET state = $1, settled_at = now() WHERE state = 'pending' RETURNING delivery_id",
+                state,
+            )
+        sent.extend(row["delivery_id"] for row in rows)
+        return await real(tx, *args, **options)
+
+    monkeypatch.setattr(steering, "again", again)
+    done = await world.operator.muster("broadcasts", *words)
+    assert done.out == "Broadcast 1 is running; 5 deliveries.\n"
+    assert len(sent) == len(set(sent)) == 4, f"sent again: {sent}"
+
+
+async def test_what_becomes_unknown_while_it_asks_is_not_called_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "MOST", 2)
+    await world.grow(4)
+    await world.settle(await world.plan(), "unknown", "unknown", "sending", "sending", state="running")
+    real = steering.mark_sent
+
+    async def mark_sent(tx: Any, *args: Any) -> int:
+        marked = await real(tx, *args)
+        async with world.db.transaction() as sender:
+            await sender.execute("UPDATE deliveries SET state = 'unknown', settled_at = now() WHERE state = 'sending'")
+        return marked
+
+    monkeypatch.setattr(steering, "mark_sent", mark_sent)
+    done = await world.operator.muster("broadcasts", "resolve-unknown", "1", "--sent")
+    assert done.out == "Broadcast 1 is running; 2 deliveries.\n"
+    assert sorted(row["state"] for row in await world.rows("deliveries")) == ["sent", "sent", "unknown", "unknown"]
 
 
 async def test_retry_failed_and_resolve_unknown(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from muster_cli import figures, kinds, options, watching
+from muster_cli.client import new_key
 from muster_cli.errors import OK, usage
 from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
@@ -148,25 +149,36 @@ def _steering(verb: str) -> Verb:
 
 
 def _steer(context: Context, verb: str, body: dict[str, Any] | None = None) -> int:
-    number, key = context.options.broadcast_id, context.options.idempotency_key
-    found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=key)
-    total = found["deliveries"]
-    while found.get("more") and not key:  # each request takes so many
-        found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=None)
-        total += found["deliveries"]
-    found["deliveries"] = total
+    number = context.options.broadcast_id
+    found = _asked(context, f"{_PATH}/{number}:{verb}", body)
     if context.screen.as_json:
         context.screen.document(found)
         return OK
     changed = f"; {figures.deliveries(found['deliveries'])}" if verb in {"retry_failed", "resolve_unknown"} else ""
     context.screen.line(f"Broadcast {number} is {found['state']}{changed}.")
     if found.get("more"):
-        context.screen.note("there are more: run it again with another --idempotency-key")
+        context.screen.note("there are more: look at what has ended meanwhile, and run it again")
     if verb == "retry_failed" and not found["deliveries"]:
         context.screen.note("nothing failed that could be sent again: muster groups list shows who can't be sent to")
     elif found["state"] in {"running", "planning"}:
         context.screen.note(f"next: muster broadcasts watch {number}")
     return OK
+
+
+def _asked(context: Context, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    """As long as there are more: each request takes so many, none what has ended since the first.
+
+    An API older than this command names no such bound, and is asked once.
+    """
+    key, part = context.options.idempotency_key or new_key(), 1
+    found = context.client.post(path, body, key=key)
+    total = found["deliveries"]
+    while found.get("more") and "settled_before" in found:
+        part += 1
+        bound = {"settled_before": found["settled_before"]}
+        found = context.client.post(path, {**(body or {}), **bound}, key=key, part=part)
+        total += found["deliveries"]
+    return {**found, "deliveries": total}
 
 
 def _cancel(context: Context) -> int:
