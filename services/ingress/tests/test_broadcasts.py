@@ -58,8 +58,25 @@ async def test_progress_rate_and_eta(api: Api) -> None:
     await settled(api, broadcast_id, *["sent"] * 5, *["pending"] * 35, final="running")
     shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
     assert shown["deliveries"] == {"sent": 5, "pending": 35}
-    assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (0.5, 2, 40, "running")
+    assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (5, 2, 40, "running"), (
+        "1 s at least"
+    )
     assert shown["message"] == CONTENT
+
+
+@pytest.mark.parametrize(("ago", "rate"), [((4, 2), 0.5), ((60, 2), 0.1), ((60, 50), 0)])
+async def test_a_rate_is_measured_from_the_first_send(api: Api, ago: tuple[int, int], rate: float) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 3))
+    await settled(api, broadcast_id, "sent", "sent", "pending", final="running")
+    async with api.db.transaction() as tx:
+        for row, seconds in zip(await tx.fetch("SELECT delivery_id FROM deliveries ORDER BY 1"), ago, strict=False):
+            await tx.execute(
+                "UPDATE deliveries SET settled_at = now() - make_interval(secs => $2) WHERE delivery_id = $1",
+                row["delivery_id"],
+                seconds,
+            )
+    shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
+    assert shown["rate"] == pytest.approx(rate, rel=0.1)
 
 
 async def test_more_than_a_request_takes_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ class Progress:
 
     broadcast_id: int
     state: str
+    planned: bool
     total: int
     sent: int
     failed: int
@@ -38,6 +39,7 @@ class Progress:
         return cls(
             broadcast_id=document["broadcast_id"],
             state=document["state"],
+            planned=document["planned"],
             total=max(document["total"], sum(by_state.values())),
             sent=by_state.get("sent", 0),
             failed=by_state.get("failed", 0),
@@ -61,6 +63,13 @@ class Progress:
     def left(self) -> int:
         """Still to come."""
         return max(0, self.total - self.settled)
+
+    @property
+    def plan(self) -> str:
+        """When it will be known how many there are, before which none is sent; nothing where it is."""
+        if self.planned or self.state in _ENDED:
+            return ""
+        return "planned when it begins" if self.state == "scheduled" else "being planned"
 
     @property
     def sent_out(self) -> bool:
@@ -109,7 +118,7 @@ class Progress:
     @property
     def pace(self) -> str:
         """Rate and what is left of the time."""
-        if self.state not in {"planning", "running"}:
+        if self.state != "running":
             return ""
         eta = f", {figures.span(self.eta)} left" if self.eta is not None and self.left else ""
         return f"{self.rate:.1f}/s{eta}"
@@ -117,7 +126,8 @@ class Progress:
     @property
     def line(self) -> str:
         """All of it."""
-        said = f"broadcast {self.broadcast_id} {self.standing}: {self.counts} of {self.total:,}"
+        groups = f"its groups are {self.plan}" if self.plan else f"{self.counts} of {self.total:,}"
+        said = f"broadcast {self.broadcast_id} {self.standing}: {groups}"
         said = f"{said} ({self.pace})" if self.pace else said
         said = f"{said}; {self.held}" if self.held and not self.sent_out else said
         return "; ".join([said, *(each.line for each in self.revised[:1])])

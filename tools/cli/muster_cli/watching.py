@@ -93,10 +93,16 @@ def picture(now: Progress) -> RenderableType:
     first.add_column(ratio=1)
     first.add_column(no_wrap=True, justify="right")
     state = Text(clean(now.standing), _STYLES.get(now.state, ""))
-    first.add_row(
-        Text.assemble(f"broadcast {now.broadcast_id} ", state), bar, f"{int(share * 100):3d}% of {now.total:,}"
-    )
-    second = Text.assemble(
+    share_of = now.plan or f"{int(share * 100):3d}% of {now.total:,}"
+    first.add_row(Text.assemble(f"broadcast {now.broadcast_id} ", state), bar, share_of)
+    held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
+    further = [each.line for each in now.revised[:1]] + [f"next: {step}" for step in now.way_on]
+    figures = [] if now.plan else [_figures(now)]
+    return Group(first, *figures, *held, *(Text(clean(line)) for line in further))
+
+
+def _figures(now: Progress) -> Text:
+    return Text.assemble(
         (f"{now.sent:,} sent", "green"),
         "  ",
         (f"{now.failed:,} failed", "red" if now.failed else "dim"),
@@ -106,9 +112,6 @@ def picture(now: Progress) -> RenderableType:
         f"  {now.left:,} left" if not now.sent_out else "",
         f"  {now.pace}" if now.pace and not now.ended else "",
     )
-    held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
-    further = [each.line for each in now.revised[:1]] + [f"next: {step}" for step in now.way_on]
-    return Group(first, second, *held, *(Text(clean(line)) for line in further))
 
 
 def _certain(last: Progress | None) -> Progress:

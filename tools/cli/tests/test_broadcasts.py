@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -197,6 +198,33 @@ async def test_one_that_was_cancelled_before_its_plan_is_not_being_planned(world
     assert "0, the others were not planned" in (await world.operator.muster("broadcasts", "show", "1")).out
 
 
+async def test_before_its_plan_nobody_is_left_of_nobody(world: World) -> None:
+    await world.grow(2)
+    process = await world.operator.start("send", "--all", "--yes", "--watch", "hello")
+    assert process.stdout is not None
+    seen = [(await process.stdout.readline()).decode() for _ in range(2)]
+    await world.plan(1)
+    seen.append((await process.stdout.readline()).decode())
+    await world.settle(1, "sent", "sent")
+    await process.communicate()
+    assert seen[1:] == [
+        "broadcast 1 planning: its groups are being planned\n",
+        "broadcast 1 running: 0 sent, 0 failed, 0 unknown, 2 left of 2 (0.0/s, 1 s left)\n",
+    ]
+
+
+async def test_a_scheduled_one_is_planned_when_it_begins(world: World) -> None:
+    await world.grow(1)
+    await world.operator.muster("send", "--all", "--at", "+1h", "hello")
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert re.search(r"groups +planned when it begins", shown.out)
+    assert " left" not in shown.out
+    assert re.search(r"1 +scheduled +when it begins ", (await world.operator.muster("broadcasts", "list")).out)
+    async with world.operator.terminal("broadcasts", "watch", "1") as terminal:
+        await terminal.shows("planned when it begins")
+        assert "%" not in terminal.text
+
+
 async def test_a_state_of_recalls_asks_for_the_recall(alone: Operator) -> None:
     done = await alone.muster("broadcasts", "deliveries", "1", "--state", "done")
     assert (done.code, "give its --revision" in done.err) == (2, True)
@@ -260,7 +288,7 @@ async def test_the_picture_on_a_terminal(world: World) -> None:
         await terminal.shows("0% of 40")
         await world.settle(1, *["sent"] * 9, "failed", *["pending"] * 30, state="running")
         await terminal.shows("25% of 40")
-        await terminal.shows("9 sent  1 failed  0 unknown  30 left  0.9/s, 1 s left")
+        await terminal.shows("9 sent  1 failed  0 unknown  30 left  9.0/s, 1 s left")
         await world.settle(1, *["sent"] * 38, "failed", "unknown")
         assert await terminal.ended() == 4
         await terminal.shows("next: muster broadcasts resolve-unknown 1 --sent")

@@ -12,7 +12,8 @@ from common.store.holdups import OFF, QUIET, Holdups
 from common.store.pool import Tx
 from common.store.revisions import Kind
 
-_RECENT = 10.0  # seconds that a rate is measured over
+_RECENT = 10.0  # seconds that a rate is measured over, or as long as there are sends
+_SHORTEST = 1.0  # seconds, for the first send alone is no rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ async def tally(tx: Tx, broadcast_id: int) -> Tally:
     rows = await tx.fetch(
         f"""SELECT d.state, b.bot_id, rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate, count(*) AS n,
                count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent,
+               extract(epoch FROM now() - min(d.settled_at) FILTER (WHERE d.state = 'sent'))::float8 AS since,
                {OFF} AS off, {QUIET} AS quiet, count(*) FILTER (WHERE d.not_before > now()) AS later,
                extract(epoch FROM max(d.not_before) FILTER (WHERE d.not_before > now()) - now())::float8 AS opens
            FROM deliveries d JOIN bots b USING (bot_id) WHERE d.broadcast_id = $1
@@ -99,7 +101,9 @@ async def tally(tx: Tx, broadcast_id: int) -> Tally:
             waiting[row["bot_id"]] += row["n"]
     rates = {row["bot_id"]: row["rate"] for row in rows}
     held = Holdups.of(row for row in rows if row["state"] == "pending")
-    return Tally(dict(by_state), sum(row["recent"] for row in rows) / _RECENT, Waiting(dict(waiting), rates), held)
+    since = max((row["since"] for row in rows if row["since"] is not None), default=_RECENT)
+    rate = sum(row["recent"] for row in rows) / min(max(since, _SHORTEST), _RECENT)
+    return Tally(dict(by_state), rate, Waiting(dict(waiting), rates), held)
 
 
 async def deliveries(

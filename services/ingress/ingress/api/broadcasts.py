@@ -61,7 +61,7 @@ class Progress(BroadcastAnswer):
 
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
-    rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
+    rate: Annotated[float, Field(description="Sent a second, over the last ten seconds, or since the first.")]
     eta_seconds: Annotated[
         int | None,
         Field(

@@ -89,6 +89,7 @@ def _list(context: Context) -> int:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     total = f"{row['total']:,}" + ("" if row["planned"] else "+")
+    total = "when it begins" if row["state"] == "scheduled" else total
     begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
     return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"]
 
@@ -110,8 +111,8 @@ def _show(context: Context) -> int:
         [
             ("broadcast", found["broadcast_id"]),
             ("state", now.standing),
-            ("groups", f"{now.total:,}" + _planning(found)),
-            ("deliveries", now.counts),
+            ("groups", _groups(now)),
+            ("deliveries", "" if now.plan else now.counts),
             ("waiting", now.held.removeprefix("waiting: ")),
             ("recalls and edits", "\n".join(each.line for each in now.revised)),
             ("pace", now.pace),
@@ -130,10 +131,11 @@ def _show(context: Context) -> int:
     return OK
 
 
-def _planning(found: dict[str, Any]) -> str:
-    if found["planned"]:
-        return ""
-    return ", the others were not planned" if found["state"] == "cancelled" else ", more are being planned"
+def _groups(now: Progress) -> str:
+    if now.state == "scheduled":
+        return now.plan
+    further = ", more are being planned" if now.plan else ", the others were not planned"
+    return f"{now.total:,}" + ("" if now.planned else further)
 
 
 def _get(context: Context) -> dict[str, Any]:
