@@ -14,7 +14,7 @@ _ENDED: Final = frozenset({"done", "cancelled"})
 
 @dataclass(frozen=True)
 class Progress:
-    """Numbers of groups; `dropped` are cancelled or expired ones."""
+    """Numbers of groups."""
 
     broadcast_id: int
     state: str
@@ -23,7 +23,8 @@ class Progress:
     sent: int
     failed: int
     unknown: int
-    dropped: int
+    cancelled: int
+    expired: int
     sending: int
     rate: float  # sent a second, lately
     eta: int | None  # seconds
@@ -44,7 +45,8 @@ class Progress:
             sent=by_state.get("sent", 0),
             failed=by_state.get("failed", 0),
             unknown=by_state.get("unknown", 0),
-            dropped=by_state.get("cancelled", 0) + by_state.get("expired", 0),
+            cancelled=by_state.get("cancelled", 0),
+            expired=by_state.get("expired", 0),
             sending=by_state.get("sending", 0),
             rate=document["rate"],
             eta=document["eta_seconds"],
@@ -57,7 +59,13 @@ class Progress:
     @property
     def settled(self) -> int:
         """Of which the end is known, or known to be unknown."""
-        return self.sent + self.failed + self.unknown + self.dropped
+        return self.sent + self.failed + self.unknown + self.cancelled + self.expired
+
+    @property
+    def dropped(self) -> list[str]:
+        """What was not tried to its end, by why; what did not happen is not said."""
+        each = ((self.cancelled, "cancelled"), (self.expired, "expired"))
+        return [f"{count:,} {name}" for count, name in each if count]
 
     @property
     def left(self) -> int:
@@ -110,9 +118,8 @@ class Progress:
 
     @property
     def counts(self) -> str:
-        """By end; what did not happen is not said."""
-        parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown"]
-        parts += [f"{self.dropped:,} cancelled or expired"] if self.dropped else []
+        """By end."""
+        parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown", *self.dropped]
         return ", ".join([*parts, f"{self.left:,} left"] if not self.sent_out else parts)
 
     @property

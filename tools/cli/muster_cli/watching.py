@@ -108,7 +108,7 @@ def _figures(now: Progress) -> Text:
         (f"{now.failed:,} failed", "red" if now.failed else "dim"),
         "  ",
         (f"{now.unknown:,} unknown", "yellow" if now.unknown else "dim"),
-        f"  {now.dropped:,} cancelled or expired" if now.dropped else "",
+        *(f"  {each}" for each in now.dropped),
         f"  {now.left:,} left" if not now.sent_out else "",
         f"  {now.pace}" if now.pace and not now.ended else "",
     )

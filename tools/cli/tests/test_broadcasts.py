@@ -190,6 +190,17 @@ async def test_the_exit_code_of_a_watch(world: World, ends: tuple[str, str], sta
     assert (await world.operator.muster("broadcasts", "watch", "1", "--json")).lines[-1]["state"] == state
 
 
+async def test_cancelled_and_expired_ones_are_counted_apart(world: World) -> None:
+    await world.grow(4)
+    await world.plan()
+    await world.settle(1, "sent", "expired", "expired", "cancelled", state="cancelled")
+    done = await world.operator.muster("broadcasts", "watch", "1")
+    counts = "1 sent, 0 failed, 0 unknown, 1 cancelled, 2 expired"
+    assert done.out == f"broadcast 1 cancelled: {counts} of 4\n"
+    async with world.operator.terminal("broadcasts", "watch", "1") as terminal:
+        await terminal.shows("1 cancelled  2 expired")
+
+
 async def test_one_that_was_cancelled_before_its_plan_is_not_being_planned(world: World) -> None:
     await world.grow(1)
     await world.operator.muster("send", "--all", "--yes", "hello")
