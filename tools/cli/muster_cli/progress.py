@@ -112,8 +112,8 @@ class Progress:
     @property
     def standing(self) -> str:
         """The state, and what there is to say of it."""
-        if self.state == "paused" and self.pause_reason:
-            return f"paused: {self.pause_reason}"
+        if self.pause_reason and (self.state == "paused" or self.wrong):
+            return f"{self.state}: {self.pause_reason}"
         return f"scheduled for {figures.when(self.send_at)}" if self.state == "scheduled" else self.state
 
     @property
@@ -140,12 +140,19 @@ class Progress:
         return "; ".join([said, *(each.line for each in self.revised[:1])])
 
     @property
+    def wrong(self) -> bool:
+        """Its content has paused it, and nobody has edited it since it is done."""
+        paused = (self.pause_reason or "").startswith("content:")
+        return paused and (self.state == "paused" or (self.state == "done" and not self.revised))
+
+    @property
     def way_on(self) -> list[str]:
-        """What a paused one waits for."""
-        if self.state != "paused":
-            return []
-        number, wrong = self.broadcast_id, (self.pause_reason or "").startswith("content:")
-        mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if wrong else []
+        """What one waits for that is paused, or that its content had paused; one without anything left will be done."""
+        number = self.broadcast_id
+        mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if self.wrong else []
+        over = self.wrong and self.planned and not self.left
+        if self.state != "paused" or over:
+            return mend
         return [*mend, f"muster broadcasts resume {number} (or cancel {number})"]
 
     def next_steps(self) -> list[str]:
@@ -153,8 +160,8 @@ class Progress:
         number, steps = self.broadcast_id, self.way_on
         if self.failed:
             steps.append(f"muster broadcasts deliveries {number} --state failed")
-            if self.state != "cancelled" and not self.recalled:
-                steps.append(f"muster broadcasts retry-failed {number}")
+            if self.state != "cancelled" and not self.recalled and not self.expired:
+                steps.append(f"muster broadcasts retry-failed {number} (for groups that can be sent to again)")
         if self.unknown:
             steps.append(f"muster broadcasts deliveries {number} --state unknown")
             resend = "" if self.recalled else " (or --resend)"

@@ -47,7 +47,7 @@ async def test_show_and_deliveries(world: World) -> None:
     shown = await world.operator.muster("broadcasts", "show", "1")
     assert "1 sent, 1 failed, 1 unknown" in shown.out
     assert "hello" in shown.out
-    assert "next: muster broadcasts retry-failed 1" in shown.err
+    assert "next: muster broadcasts retry-failed 1 (for groups that can be sent to again)" in shown.err
     assert "next: muster broadcasts resolve-unknown 1 --sent" in shown.err
     failed = await world.operator.muster("broadcasts", "deliveries", "1", "--state", "failed")
     assert [line.split()[1] for line in failed.out.splitlines()] == ["GROUP", "2"]
@@ -290,6 +290,21 @@ async def test_one_that_its_content_paused_says_how_it_goes_on(world: World) -> 
     assert "can't parse entities" in shown.out
     assert "next: muster broadcasts edit 1" in shown.err
     assert "next: muster broadcasts resume 1 (or cancel 1)" in shown.err
+    await world.settle(1, "failed", "failed")  # nothing was left, and it is done
+    over = await world.operator.muster("broadcasts", "show", "1")
+    assert "done: content: 400 Bad Request: can't parse entities" in over.out
+    assert [line.removeprefix("next: muster broadcasts ").split(" (")[0] for line in over.err.splitlines()] == [
+        "edit 1", "deliveries 1 --state failed", "retry-failed 1",
+    ]  # fmt: skip
+    refused = await world.operator.muster("broadcasts", "resume", "1")
+    assert (refused.code, "muster broadcasts retry-failed 1 sends again what failed" in refused.err) == (1, True)
+
+
+async def test_a_retry_is_no_next_step_where_the_time_to_live_is_over(world: World) -> None:
+    await world.grow(2)
+    await world.plan()
+    await world.settle(1, "failed", "expired")
+    assert "retry-failed" not in (await world.operator.muster("broadcasts", "show", "1")).err
 
 
 async def test_the_picture_on_a_terminal(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from muster_cli import figures, kinds, options, watching
 from muster_cli.client import new_key
-from muster_cli.errors import OK, usage
+from muster_cli.errors import OK, Failure, usage
 from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
 from muster_cli.progress import Progress
@@ -152,7 +152,13 @@ def _steering(verb: str) -> Verb:
 
 def _steer(context: Context, verb: str, body: dict[str, Any] | None = None) -> int:
     number = context.options.broadcast_id
-    found = _asked(context, f"{_PATH}/{number}:{verb}", body)
+    try:
+        found = _asked(context, f"{_PATH}/{number}:{verb}", body)
+    except Failure as failure:
+        if verb == "resume" and failure.facts.get("state") == "done":
+            wrong = f"muster broadcasts edit {number} first, where the message was wrong"
+            failure.hints.append(f"muster broadcasts retry-failed {number} sends again what failed; {wrong}")
+        raise
     if context.screen.as_json:
         context.screen.document(found)
         return OK
