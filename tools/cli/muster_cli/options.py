@@ -119,6 +119,12 @@ def buttoned(group: Arguments, what: str) -> None:
     group.add_argument("--button", type=kinds.button, action="append", dest="buttons", metavar="TEXT=URL", help=what)
 
 
+def watchable(group: Arguments) -> None:
+    """For what follows a broadcast."""
+    text = "end after so long with exit code 6, wherever it is then: 90s, 15m, 2h"
+    group.add_argument("--give-up-after", type=kinds.duration, metavar="DURATION", help=text)
+
+
 def askable(parser: argparse.ArgumentParser) -> None:
     """For what asks."""
     parser.add_argument("--yes", action="store_true", help="don't ask")

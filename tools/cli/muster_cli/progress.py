@@ -146,12 +146,16 @@ class Progress:
         return paused and (self.state == "paused" or (self.state == "done" and not self.revised))
 
     @property
+    def stuck(self) -> bool:
+        """It waits for somebody to put its content right; one without anything left will be done."""
+        return self.state == "paused" and self.wrong and self.left > 0
+
+    @property
     def way_on(self) -> list[str]:
-        """What one waits for that is paused, or that its content had paused; one without anything left will be done."""
+        """What one waits for that is paused, or that its content has ended."""
         number = self.broadcast_id
         mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if self.wrong else []
-        over = self.wrong and self.planned and not self.left
-        if self.state != "paused" or over:
+        if self.state != "paused" or (self.wrong and not self.stuck):
             return mend
         return [*mend, f"muster broadcasts resume {number} (or cancel {number})"]
 

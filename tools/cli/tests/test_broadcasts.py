@@ -307,6 +307,33 @@ async def test_a_retry_is_no_next_step_where_the_time_to_live_is_over(world: Wor
     assert "retry-failed" not in (await world.operator.muster("broadcasts", "show", "1")).err
 
 
+async def test_a_watch_of_one_that_its_content_paused_ends_where_nobody_looks(world: World) -> None:
+    await world.grow(2)
+    await world.plan()
+    await world.settle(1, "failed", "pending", state="running")
+    async with world.db.transaction() as tx:
+        await broadcasts.pause(tx, 1, "content: 400 Bad Request: can't parse entities")
+    done = await world.operator.muster("broadcasts", "watch", "1")
+    assert (done.code, done.err.count("muster broadcasts edit 1")) == (5, 1)
+    assert done.err.count("muster broadcasts resume 1 (or cancel 1)") == 1
+    as_json = await world.operator.muster("broadcasts", "watch", "1", "--json")
+    said = json.loads(as_json.err)
+    assert (as_json.code, as_json.lines[-1]["state"], said["error"]) == (5, "paused", "paused")
+    async with world.operator.terminal("broadcasts", "watch", "1", "--interval", "0.1") as terminal:
+        await terminal.shows("next: muster broadcasts resume 1 (or cancel 1)")
+        await world.settle(1, "failed", "sent")
+        assert await terminal.ended() == 4
+
+
+async def test_a_watch_gives_up_after_the_time_that_it_was_given(world: World) -> None:
+    await world.grow(1)
+    words = ("send", "--all", "--at", "+1h", "hello", "--watch", "--give-up-after", "1s")
+    done = await world.operator.muster(*words)
+    assert (done.code, "broadcast 1 has not ended within 1 s" in done.err) == (6, True)
+    async with world.operator.terminal("broadcasts", "watch", "1", "--give-up-after", "0") as terminal:
+        assert await terminal.ended() == 6
+
+
 async def test_the_picture_on_a_terminal(world: World) -> None:
     await world.grow(40)
     await world.plan()

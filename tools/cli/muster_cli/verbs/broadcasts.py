@@ -25,9 +25,10 @@ def add(verbs: options.Verbs) -> None:
     listing.add_argument("--state", choices=_STATES)
     options.limited(listing, 50)
     _one(here, "show", "one broadcast with its progress and message", _show, "broadcasts show 12 --json")
-    watching_it = _one(
-        here, "watch", "follow it to its end; exit code 4 if not everybody got it", _watch, "broadcasts watch 12"
-    )
+    what = "follow it to its end; exit code 4 if not everybody got it, 5 if its content paused it where no terminal is"
+    examples = "broadcasts watch 12", "broadcasts watch 12 --give-up-after 30m --json"
+    watching_it = _one(here, "watch", what, _watch, *examples)
+    options.watchable(watching_it)
     watching_it.add_argument("--interval", type=kinds.seconds, default=1.0, metavar="SECONDS", help="between looks (1)")
     for name, what in (
         ("pause", "begin no further sends, until it is resumed"),
