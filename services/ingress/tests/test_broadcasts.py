@@ -62,6 +62,32 @@ async def test_progress_rate_and_eta(api: Api) -> None:
         "1 s at least"
     )
     assert shown["message"] == CONTENT
+    assert shown["targets"] == {
+        "all": False, "group_ids": api.groups[FIRST], "tags": [], "exclude_group_ids": [], "exclude_tags": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "excerpt"),
+    [
+        ({"type": "text", "text": "a" * 60}, "sendMessage: " + "a" * 60),
+        ({"type": "text", "text": "ä" * 61}, "sendMessage: " + "ä" * 60 + "…"),
+        ({"type": "photo", "media": "https://example.org/1.png", "caption": "Here"}, "sendPhoto: Here"),
+        ({"type": "copy", "from_chat_id": -1, "message_id": 2}, "copyMessage"),
+        (
+            {
+                "type": "album",
+                "media": [{"type": "photo", "media": "A" * 20, "caption": "b"}, {"type": "photo", "media": "B" * 20}],
+            },
+            "sendMediaGroup: b",
+        ),
+    ],
+)
+async def test_a_list_shows_how_each_begins(api: Api, message: dict[str, Any], excerpt: str) -> None:
+    await api.grow(FIRST, 1)
+    assert (await api.send(message=message)).status_code == 202
+    [item] = (await api.ask("GET", "/api/broadcasts")).json()["items"]
+    assert item["excerpt"] == excerpt
 
 
 @pytest.mark.parametrize(("ago", "rate"), [((4, 2), 0.5), ((60, 2), 0.1), ((60, 50), 0)])

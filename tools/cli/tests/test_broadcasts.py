@@ -60,6 +60,31 @@ async def test_show_and_deliveries(world: World) -> None:
     assert "No delivery is expired." in none.err
 
 
+async def test_what_is_said_to_whom_is_listed_and_shown(world: World) -> None:
+    await world.grow(25, tags=["berlin"])
+    album = [{"type": "photo", "media": "A" * 20, "caption": "The map"}, {"type": "video", "media": "B" * 20}]
+    text = "We meet\nat noon, all of us, where we have always met since we began."
+    await world.operator.muster("send", "--tag", "berlin", "--button", "Map=https://example.org", "--yes", text)
+    await world.plan()
+    async with world.db.transaction() as tx:
+        content, ids = {"method": "sendMediaGroup", "params": {"media": album}}, list(range(1, 26))
+        await tx.execute(
+            "UPDATE broadcasts SET content = $1, all_groups = false, group_ids = $2 WHERE broadcast_id = 2",
+            content,
+            ids,
+        )
+    heading, second, first = (await world.operator.muster("broadcasts", "list")).out.splitlines()
+    assert heading.split()[-1] == "MESSAGE"
+    assert second.rstrip().endswith("sendMediaGroup: The map")
+    assert first.rstrip().endswith(" We meet at noon, all of us, where we have always met since w…")
+    shown = (await world.operator.muster("broadcasts", "show", "1")).out
+    assert re.search(r"for +tag berlin", shown)
+    assert re.search(r"buttons +Map=https://example.org", shown)
+    shown = (await world.operator.muster("broadcasts", "show", "2")).out
+    assert re.search(r"for +group 1, 2, .*, 20 and 5 more", shown)
+    assert re.search(rf"files +photo {'A' * 20} *\n +video {'B' * 20} *\nmessage +The map", shown)
+
+
 async def test_pause_resume_and_what_is_not_possible(world: World) -> None:
     await world.grow(1)
     await world.plan()

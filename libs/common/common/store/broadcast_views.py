@@ -13,6 +13,7 @@ from common.store.pool import Tx
 from common.store.revisions import Kind
 
 _RECENT = 10.0  # seconds that a rate is measured over, or as long as there are sends
+_EXCERPT = 60  # characters
 _SHORTEST = 1.0  # seconds, for the first send alone is no rate
 
 
@@ -28,9 +29,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Listed(Broadcast):
-    """`revised`: what was done last to the messages that it had sent."""
+    """`revised`: what was done last to the messages that it had sent; `excerpt`: the call, and how its words begin."""
 
     revised: Kind | None
+    excerpt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_
         """SELECT broadcast_id, state, priority, on_unknown, send_at, expires_at, pause_reason, planned, total,
                created_by, created_at, finished_at, (
                    SELECT r.kind FROM revisions r WHERE r.broadcast_id = b.broadcast_id
-                   ORDER BY r.revision_id DESC LIMIT 1) AS revised FROM broadcasts b
+                   ORDER BY r.revision_id DESC LIMIT 1) AS revised,
+               concat_ws(': ', content ->> 'method',
+                   CASE WHEN char_length(said) > $5 THEN left(said, $5) || '…' ELSE said END) AS excerpt
+           FROM broadcasts b, LATERAL coalesce(content #>> '{params,text}', content #>> '{params,caption}',
+               content #>> '{params,media,0,caption}') said
            WHERE broadcast_id < $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
                AND ($3::text IS NULL OR state = $3)
            ORDER BY broadcast_id DESC LIMIT $4""",
@@ -66,6 +72,7 @@ async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_
         within,
         state,
         limit,
+        _EXCERPT,
     )
     return [Listed(**dict(row)) for row in rows]
 

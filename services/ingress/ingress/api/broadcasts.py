@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Path, Response, Security
 from pydantic import Field
 
 from ingress.api.fields import BIGINT, HELD, Answer, Id, Moment, Request
+from ingress.api.messages import asked_for
 from ingress.api.pages import Asked, Page
 from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
@@ -54,12 +55,14 @@ class ListedBroadcast(BroadcastAnswer):
     """As lists show it."""
 
     revised: Annotated[Kind | None, Field(description="What was done last to its messages that were sent.")]
+    excerpt: Annotated[str, Field(description="The Bot API's method, and the first 60 characters of text or caption.")]
 
 
 class Progress(BroadcastAnswer):
     """With its deliveries by state."""
 
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
+    targets: Annotated[dict[str, Any], Field(description="Whom it is for, as it was asked for.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
     rate: Annotated[float, Field(description="Sent a second, over the last ten seconds, or since the first.")]
     eta_seconds: Annotated[
@@ -149,6 +152,7 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
     return Progress(
         **asdict(found),
         message=await broadcasts.content(tx, broadcast_id),
+        targets=asked_for(await broadcasts.targets(tx, broadcast_id)),
         deliveries=tally.by_state,
         rate=tally.rate,
         eta_seconds=await _eta(tx, found, tally),

@@ -84,7 +84,7 @@ def _list(context: Context) -> int:
         if state
         else ("There are no broadcasts yet.", "next: muster send --tag T 'text' --dry-run")
     )
-    columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY")
+    columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY", "MESSAGE")
     return listed(context, _PATH, columns, _row, empty=empty, wanted={"state": state})
 
 
@@ -92,7 +92,12 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     total = f"{row['total']:,}" + ("" if row["planned"] else "+")
     total = "when it begins" if row["state"] == "scheduled" else total
     begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
-    return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"]
+    return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"], _excerpt(row)
+
+
+def _excerpt(row: dict[str, Any]) -> str:
+    """On one line; an API older than this command has none."""
+    return " ".join(row.get("excerpt", "").removeprefix("sendMessage: ").split())
 
 
 def _standing(row: dict[str, Any]) -> str:
@@ -107,11 +112,11 @@ def _show(context: Context) -> int:
         context.screen.document(found)
         return OK
     now = Progress.of(found)
-    params = found["message"].get("params", {})
     context.screen.facts(
         [
             ("broadcast", found["broadcast_id"]),
             ("state", now.standing),
+            ("for", figures.targets(found)),
             ("groups", _groups(now)),
             ("deliveries", "" if now.plan else now.counts),
             ("waiting", now.held.removeprefix("waiting: ")),
@@ -123,8 +128,7 @@ def _show(context: Context) -> int:
             ("expires", figures.when(found["expires_at"])),
             ("ended", figures.when(found["finished_at"])),
             ("created", f"{figures.when(found['created_at'])} by {found['created_by']}"),
-            ("call", found["message"].get("method")),
-            ("message", params.get("text") or params.get("caption") or ""),
+            *figures.content(found),
         ]
     )
     for step in now.next_steps():

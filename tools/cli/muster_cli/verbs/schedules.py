@@ -59,7 +59,6 @@ def _show(context: Context) -> int:
     if context.screen.as_json:
         context.screen.document(row)
         return OK
-    params = row["message"].get("params", {})
     context.screen.facts(
         [
             ("schedule", row["schedule_id"]),
@@ -68,23 +67,15 @@ def _show(context: Context) -> int:
             ("cron", f"{row['cron']} ({row['timezone']})"),
             ("next", "\n".join(map(figures.when, row["next_dates"]))),
             ("ends", figures.when(row["ends_at"])),
-            ("targets", "; ".join(_targets(row["targets"]))),
+            ("targets", figures.targets(row)),
             ("priority", row["priority"]),
             ("expires after", figures.span(row["ttl_seconds"]) if row["ttl_seconds"] else ""),
             ("on unknown", row["on_unknown"]),
             ("created", f"{figures.when(row['created_at'])} by {row['created_by']}"),
-            ("call", row["message"].get("method")),
-            ("message", params.get("text") or params.get("caption") or ""),
+            *figures.content(row),
         ]
     )
     return OK
-
-
-def _targets(targets: dict[str, Any]) -> list[str]:
-    """In the words of `muster send`."""
-    names = {"group_ids": "group", "tags": "tag", "exclude_group_ids": "exclude-group", "exclude_tags": "exclude-tag"}
-    several = [f"{shown} {', '.join(map(str, targets[name]))}" for name, shown in names.items() if targets.get(name)]
-    return ["all", *several] if targets.get("all") else several
 
 
 def _switching(*, on: bool) -> Verb:
