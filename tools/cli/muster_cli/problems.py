@@ -37,7 +37,7 @@ def refusal(status: int, document: dict[str, Any], trace_id: str | None) -> Fail
     message = f"{status} {title}: {clean(detail)}" if detail else f"{status} {title}"
     trace = document.get("trace_id") or trace_id
     facts = {"status": status, "title": title, **document} | ({"trace_id": trace} if trace else {})
-    hints = [*_places(document), *_reasons(document), *_tags(document)]
+    hints = [*_places(document), *_reasons(document), *_tags(document), *_users(document)]
     if document.get("code") in _HINTS:
         hints.append(_HINTS[document["code"]])
     if "retry_after" in document:
@@ -90,6 +90,13 @@ def _reasons(document: dict[str, Any]) -> list[str]:
     if not isinstance(reasons, dict) or not reasons:
         return []
     return ["skipped: " + ", ".join(f"{count} {clean(name)}" for name, count in reasons.items())]
+
+
+def _users(document: dict[str, Any]) -> list[str]:
+    """What needs a file, of each a few, with what ends that."""
+    ends = ("broadcast_ids", "broadcasts", "cancel"), ("schedule_ids", "schedules", "delete")
+    found = [(document[field], noun, verb) for field, noun, verb in ends if isinstance(document.get(field), list)]
+    return [f"{noun} {clean(', '.join(map(str, ids)))}: muster {noun} {verb} ID" for ids, noun, verb in found if ids]
 
 
 def _tags(document: dict[str, Any]) -> list[str]:

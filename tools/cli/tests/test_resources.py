@@ -271,6 +271,8 @@ async def test_a_file_in_use_is_refused_with_the_reason(world: World, tmp_path: 
     await world.operator.muster("send", "--all", "--photo", "media:1", "--yes", "hi")
     done = await world.operator.muster("media", "delete", "1", "--yes")
     assert (done.code, "409" in done.err, "not ended" in done.err) == (1, True, True), done.err
+    assert "broadcasts 1: muster broadcasts cancel ID" in done.err
+    assert "schedules" not in done.err
 
 
 @pytest.mark.parametrize("words", [["upload", "/nowhere/x"], ["upload", "/"], ["delete", "media:x"], ["show", "0"]])
