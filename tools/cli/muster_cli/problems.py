@@ -16,7 +16,6 @@ _HINTS: Final = {
     "missing_scope": "muster keys list shows what each key may do; one with keys:write makes another",
     "no_recipients": "muster groups list shows why groups are not sent to",
     "broadcast_not_found": "muster broadcasts list",
-    "edit_mismatch": "--caption where a photo, video or document was sent; without it where a text was",
     "group_not_found": "muster groups list",
     "bot_not_found": "muster bots list",
     "unknown_bot": "muster bots list",

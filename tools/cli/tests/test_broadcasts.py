@@ -18,7 +18,7 @@ from .conftest import World
 async def test_an_empty_list_says_what_to_do_next(world: World) -> None:
     done = await world.operator.muster("broadcasts", "list")
     assert (done.code, done.out) == (0, "")
-    assert "There are no broadcasts yet." in done.err
+    assert "There are no broadcasts that this key may see." in done.err
     assert "muster send" in done.err
     as_json = await world.operator.muster("broadcasts", "list", "--json")
     assert (as_json.code, as_json.out, as_json.err) == (0, "", "")
@@ -37,7 +37,7 @@ async def test_a_list_goes_over_pages_and_says_where_it_was_cut(world: World) ->
     assert [line.split()[0] for line in cut.out.splitlines()] == ["ID", "430", "429", "428"]
     assert "the first 3; more with --limit" in cut.err
     none = await world.operator.muster("broadcasts", "list", "--state", "paused")
-    assert (none.out, "No broadcast is paused." in none.err) == ("", True)
+    assert (none.out, "No broadcast that this key may see is paused." in none.err) == ("", True)
 
 
 async def test_show_and_deliveries(world: World) -> None:

@@ -80,9 +80,9 @@ def _add_deliveries(here: options.Verbs) -> None:
 def _list(context: Context) -> int:
     state = context.options.state
     empty = (
-        (f"No broadcast is {state}.", "next: muster broadcasts list")
+        (f"No broadcast that this key may see is {state}.", "next: muster broadcasts list")
         if state
-        else ("There are no broadcasts yet.", "next: muster send --tag T 'text' --dry-run")
+        else ("There are no broadcasts that this key may see.", "next: muster send --tag T 'text' --dry-run")
     )
     columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY", "MESSAGE")
     return listed(context, _PATH, columns, _row, empty=empty, wanted={"state": state})
