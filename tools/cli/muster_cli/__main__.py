@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """With all verbs."""
-    top = argparse.ArgumentParser(
+    top = options.Terse(
         prog="muster",
         description="Muster by its HTTP API: broadcasts, schedules, groups, bots, keys, webhooks and what was changed.",
         epilog=_EPILOG,

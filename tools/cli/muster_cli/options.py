@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from muster_cli import kinds
+from muster_cli.clean import clean
 from muster_cli.client import Client
+from muster_cli.errors import USAGE
 from muster_cli.screen import Screen
 from muster_cli.settings import Settings
 
@@ -31,7 +33,15 @@ Verbs = Any  # argparse keeps the class of its subparsers to itself
 Arguments = Any  # and those of its groups of arguments
 
 
-class Parser(argparse.ArgumentParser):
+class Terse(argparse.ArgumentParser):
+    """A slip is said without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """And where the options are."""
+        self.exit(USAGE, f"{self.prog}: {clean(message)}\n  see {self.prog} --help\n")
+
+
+class Parser(Terse):
     """Of a verb: words may stand between options, where argparse before Python 3.12 loses an optional one."""
 
     usual: str | None = None  # of a noun: the verb that is meant where none is given
@@ -45,9 +55,12 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+        if unknown:  # else the program's own parser would say it, which knows nothing of the verb
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def _with_verb(self, words: list[str]) -> list[str]:
         """A noun has no options but --help, so any other is its verb's."""
