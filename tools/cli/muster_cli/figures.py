@@ -41,6 +41,11 @@ def brief(text: str | None) -> str:
     return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}" if text else ""
 
 
+def given(text: str) -> str:
+    """By the clock that the API wrote it by, with its offset: a schedule's own."""
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %z}"
+
+
 def shown(moment: datetime) -> str:
     """With the offset, for whoever reads it may be elsewhere."""
     local = moment.astimezone()

@@ -39,7 +39,7 @@ def _list(context: Context) -> int:
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
-    begins = figures.brief(row["next_dates"][0]) if row["next_dates"] else ""
+    begins = figures.given(row["next_dates"][0]) if row["next_dates"] else ""
     named = row["schedule_id"], row["name"], row["cron"], row["timezone"]
     return *named, _state(row), begins, row["created_by"]
 
@@ -65,7 +65,7 @@ def _show(context: Context) -> int:
             ("name", row["name"]),
             ("state", _state(row)),
             ("cron", f"{row['cron']} ({row['timezone']})"),
-            ("next", "\n".join(map(figures.when, row["next_dates"]))),
+            ("next", "\n".join(map(figures.given, row["next_dates"]))),
             ("ends", figures.when(row["ends_at"])),
             ("targets", figures.targets(row)),
             ("priority", row["priority"]),
@@ -87,7 +87,7 @@ def _switch(context: Context, *, on: bool) -> int:
     if context.screen.as_json:
         context.screen.document(row)
         return OK
-    begins = f"; the next broadcast is made {figures.when(row['next_dates'][0])}" if row["next_dates"] else ""
+    begins = f"; the next broadcast is made {figures.given(row['next_dates'][0])}" if row["next_dates"] else ""
     context.screen.line(f"Schedule {row['schedule_id']} ({row['name']}) is {_state(row)}{begins}.")
     return OK
 
