@@ -14,6 +14,7 @@ _AWAY: Final = frozenset({502, 503, 504})
 _HINTS: Final = {
     "unauthorized": "is the key right, and neither revoked nor expired? MUSTER_API_KEY or --key-file",
     "missing_scope": "muster keys list shows what each key may do; one with keys:write makes another",
+    "not_found": "MUSTER_URL is what stands before /api, without /docs; or is the API older than this command?",
     "no_recipients": "muster groups list shows why groups are not sent to",
     "broadcast_not_found": "muster broadcasts list",
     "group_not_found": "muster groups list",
