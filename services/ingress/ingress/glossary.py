@@ -49,6 +49,7 @@ MEANINGS: Final = {
     "Problem.title": "The status in words.",
     "Problem.type": "The code as a URN.",
     "Replay.event_id": "This one alone.",
+    "Resolved.deliveries": "How many were changed.",
     "Revised.kind": "recall: the messages are deleted; edit: they get another content.",
     "RevisedDelivery.state": _ITEM_STATE,
     "RevisionAnswer.kind": "recall: the messages are deleted; edit: they get another content.",

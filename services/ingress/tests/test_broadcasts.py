@@ -49,13 +49,61 @@ async def act(api: Api, broadcast_id: int, verb: str, **body: Any) -> httpx.Resp
     return await api.ask("POST", f"/api/broadcasts/{broadcast_id}:{verb}", json=body or None)
 
 
+def outcome(answer: httpx.Response) -> dict[str, Any]:
+    """Without the bound, which is a time."""
+    return {name: value for name, value in answer.json().items() if name != "settled_before"}
+
+
 async def test_progress_rate_and_eta(api: Api) -> None:
     broadcast_id = await planned(api, await api.grow(FIRST, 40))
     await settled(api, broadcast_id, *["sent"] * 5, *["pending"] * 35, final="running")
     shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
     assert shown["deliveries"] == {"sent": 5, "pending": 35}
-    assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (0.5, 2, 40, "running")
+    assert (shown["rate"], shown["eta_seconds"], shown["total"], shown["state"]) == (5, 2, 40, "running"), (
+        "1 s at least"
+    )
     assert shown["message"] == CONTENT
+    assert shown["targets"] == {
+        "all": False, "group_ids": api.groups[FIRST], "tags": [], "exclude_group_ids": [], "exclude_tags": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "excerpt"),
+    [
+        ({"type": "text", "text": "a" * 60}, "sendMessage: " + "a" * 60),
+        ({"type": "text", "text": "ä" * 61}, "sendMessage: " + "ä" * 60 + "…"),
+        ({"type": "photo", "media": "https://example.org/1.png", "caption": "Here"}, "sendPhoto: Here"),
+        ({"type": "copy", "from_chat_id": -1, "message_id": 2}, "copyMessage"),
+        (
+            {
+                "type": "album",
+                "media": [{"type": "photo", "media": "A" * 20, "caption": "b"}, {"type": "photo", "media": "B" * 20}],
+            },
+            "sendMediaGroup: b",
+        ),
+    ],
+)
+async def test_a_list_shows_how_each_begins(api: Api, message: dict[str, Any], excerpt: str) -> None:
+    await api.grow(FIRST, 1)
+    assert (await api.send(message=message)).status_code == 202
+    [item] = (await api.ask("GET", "/api/broadcasts")).json()["items"]
+    assert item["excerpt"] == excerpt
+
+
+@pytest.mark.parametrize(("ago", "rate"), [((4, 2), 0.5), ((60, 2), 0.1), ((60, 50), 0)])
+async def test_a_rate_is_measured_from_the_first_send(api: Api, ago: tuple[int, int], rate: float) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 3))
+    await settled(api, broadcast_id, "sent", "sent", "pending", final="running")
+    async with api.db.transaction() as tx:
+        for row, seconds in zip(await tx.fetch("SELECT delivery_id FROM deliveries ORDER BY 1"), ago, strict=False):
+            await tx.execute(
+                "UPDATE deliveries SET settled_at = now() - make_interval(secs => $2) WHERE delivery_id = $1",
+                row["delivery_id"],
+                seconds,
+            )
+    shown = (await api.ask("GET", f"/api/broadcasts/{broadcast_id}")).json()
+    assert shown["rate"] == pytest.approx(rate, rel=0.1)
 
 
 async def test_more_than_a_request_takes_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +217,7 @@ async def test_failed_ones_are_sent_again_where_that_is_possible(api: Api) -> No
     async with api.db.transaction() as tx:
         await tx.execute("UPDATE groups SET out_reason = 'no_rights' WHERE group_id = $1", groups[1])
     answer = await act(api, broadcast_id, "retry_failed")
-    assert answer.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
+    assert outcome(answer) == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["pending", "failed", "sent"]
     row = (await api.rows("deliveries"))[0]
     assert (row["attempts"], row["reason"], row["settled_at"]) == (0, None, None)
@@ -210,10 +258,32 @@ async def test_unknown_ones_are_resolved_either_way(api: Api) -> None:
     [first, *_] = await api.rows("deliveries")
     ids = [first["delivery_id"]]
     marked = await act(api, broadcast_id, "resolve_unknown", outcome="sent", delivery_ids=ids)
-    assert marked.json() == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1, "more": False}
+    assert outcome(marked) == {"broadcast_id": broadcast_id, "state": "done", "deliveries": 1, "more": False}
     again = await act(api, broadcast_id, "resolve_unknown", outcome="resend")
-    assert again.json() == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
+    assert outcome(again) == {"broadcast_id": broadcast_id, "state": "running", "deliveries": 1, "more": False}
     assert await states(api, broadcast_id) == ["sent", "pending", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "body"),
+    [
+        ("failed", "retry_failed", {}),
+        ("unknown", "resolve_unknown", {"outcome": "resend"}),
+        ("unknown", "resolve_unknown", {"outcome": "sent"}),
+    ],
+)
+async def test_what_ended_after_the_bound_is_left_alone(api: Api, state: str, verb: str, body: dict[str, Any]) -> None:
+    broadcast_id = await planned(api, await api.grow(FIRST, 2))
+    await settled(api, broadcast_id, state, "pending", final="running")
+    bound = (await act(api, broadcast_id, verb, **body)).json()["settled_before"]
+    await settled(api, broadcast_id, "sent", state, final="running")
+    word = {**body, "settled_before": bound}
+    assert (await act(api, broadcast_id, verb, **word)).json() == {
+        "broadcast_id": broadcast_id, "state": "running", "deliveries": 0, "more": False, "settled_before": bound,
+    }  # fmt: skip
+    ahead = {**body, "settled_before": "2999-01-01T00:00:00Z"}
+    assert (await act(api, broadcast_id, verb, **ahead)).json()["settled_before"] < "2999"
+    assert (await act(api, broadcast_id, verb, settled_before="soon", **body)).status_code == 422
 
 
 async def test_steering_leaves_an_audit_row(api: Api) -> None:

@@ -29,6 +29,7 @@ WEBHOOK = {"url": "https://hooks.shop.com/x", "kinds": ["delivery.failed"]}
 BODIES: dict[str, Any] = {
     "upload_media": {},
     "send_messages": {"message": {"type": "text", "text": "x"}, "targets": {"all": True}},
+    "retry_failed": {},
     "resolve_unknown": {"outcome": "resend"},
     "edit_broadcast": {"edit": {"type": "text", "text": "y"}},
     "make_schedule": SCHEDULE,

@@ -24,7 +24,8 @@ _EPILOG = """examples:
   muster groups list --sendable no
 
 exit codes: 0 done; 1 refused by the API; 2 usage, or not confirmed; 3 the API can't be reached;
-            4 a watched broadcast has ended, and not everybody has got it"""
+            4 a watched broadcast has ended, and not everybody has got it;
+            5 its content paused it, and no terminal is there; 6 it has not ended within --give-up-after"""
 _BROKEN_PIPE = 141  # as shells count SIGPIPE
 
 
@@ -59,7 +60,7 @@ def run(words: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """With all verbs."""
-    top = argparse.ArgumentParser(
+    top = options.Terse(
         prog="muster",
         description="Muster by its HTTP API: broadcasts, schedules, groups, bots, keys, webhooks and what was changed.",
         epilog=_EPILOG,

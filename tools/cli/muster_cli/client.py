@@ -51,9 +51,12 @@ class Client:
         """A list's items, page after page; `limit` of them or all."""
         return islice(self._pages(path, parameters or {}, min(limit or _PAGE, _PAGE)), limit)
 
-    def post(self, path: str, body: Document | None = None, *, key: str | None = None) -> Document:
-        """Once, however often it is tried: under this Idempotency-Key, or one made for it. A Failure tells it."""
-        return self._once("POST", path, key, body=body)
+    def post(self, path: str, body: Document | None = None, *, key: str | None = None, part: int = 1) -> Document:
+        """Once, however often it is tried: under this Idempotency-Key, or one made for it. A Failure tells it.
+
+        A command of several requests has one key, of which each further `part` makes its own.
+        """
+        return self._once("POST", path, key, part, body=body)
 
     def upload(self, path: str, file: tuple[str, bytes, str], parameters: Parameters, *, key: str | None) -> Document:
         """As `post`: a file with its name and type."""
@@ -63,9 +66,9 @@ class Client:
         """As `post`, for what is not there the second time."""
         return self._once("DELETE", path, key)
 
-    def _once(self, method: str, path: str, key: str | None, **request: Any) -> Document:
+    def _once(self, method: str, path: str, key: str | None, part: int = 1, **request: Any) -> Document:
         used = key or new_key()
-        headers = {"Idempotency-Key": used}
+        headers = {"Idempotency-Key": used if part == 1 else f"{used}.{part}"}
         try:
             return self._ask(method, path, Policy(repeatable=True), headers=headers, **request)
         except KeyboardInterrupt:

@@ -10,8 +10,17 @@ REFUSED: Final = 1  # by the API
 USAGE: Final = 2  # wrong options, missing settings, or not confirmed
 UNREACHABLE: Final = 3  # no answer, or one that says "come back later"
 INCOMPLETE: Final = 4  # a broadcast has ended, and not everybody has got it
+PAUSED: Final = 5  # a watched broadcast waits for its content to be put right, and nobody is looking
+GIVEN_UP: Final = 6  # a watched broadcast has not ended in the time that was given
 INTERRUPTED: Final = 130  # Ctrl-C, as shells count
-KINDS: Final = {REFUSED: "refused", USAGE: "usage", UNREACHABLE: "unreachable", INTERRUPTED: "interrupted"}
+KINDS: Final = {
+    REFUSED: "refused",
+    USAGE: "usage",
+    UNREACHABLE: "unreachable",
+    PAUSED: "paused",
+    GIVEN_UP: "given_up",
+    INTERRUPTED: "interrupted",
+}
 
 
 @dataclass

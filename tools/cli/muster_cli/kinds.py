@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -55,6 +56,18 @@ def tags(value: str) -> list[str]:
     if not all(found):
         raise ArgumentTypeError("a tag is empty")
     return found
+
+
+def among(what: str, choices: Sequence[str]) -> Callable[[str], list[str]]:
+    """One of them, or several with commas between."""
+
+    def read(value: str) -> list[str]:
+        for each in value.split(","):
+            if each not in choices:
+                raise ArgumentTypeError(f"{each!r} is no {what}; there are {', '.join(choices)}")
+        return value.split(",")
+
+    return read
 
 
 def duration(value: str) -> int:

@@ -6,12 +6,16 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from muster_cli import kinds
+from muster_cli.clean import clean
 from muster_cli.client import Client
+from muster_cli.errors import USAGE
 from muster_cli.screen import Screen
 from muster_cli.settings import Settings
+
+_LONGEST_KEY = 250  # characters: the API takes 255, of which a command of several requests needs a few
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,15 @@ Verbs = Any  # argparse keeps the class of its subparsers to itself
 Arguments = Any  # and those of its groups of arguments
 
 
-class Parser(argparse.ArgumentParser):
+class Terse(argparse.ArgumentParser):
+    """A slip is said without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """And where the options are."""
+        self.exit(USAGE, f"{self.prog}: {clean(message)}\n  see {self.prog} --help\n")
+
+
+class Parser(Terse):
     """Of a verb: words may stand between options, where argparse before Python 3.12 loses an optional one."""
 
     usual: str | None = None  # of a noun: the verb that is meant where none is given
@@ -43,9 +55,12 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+        if unknown:  # else the program's own parser would say it, which knows nothing of the verb
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def _with_verb(self, words: list[str]) -> list[str]:
         """A noun has no options but --help, so any other is its verb's."""
@@ -117,6 +132,12 @@ def buttoned(group: Arguments, what: str) -> None:
     group.add_argument("--button", type=kinds.button, action="append", dest="buttons", metavar="TEXT=URL", help=what)
 
 
+def watchable(group: Arguments) -> None:
+    """For what follows a broadcast."""
+    text = "end after so long with exit code 6, wherever it is then: 90s, 15m, 2h"
+    group.add_argument("--give-up-after", type=kinds.duration, metavar="DURATION", help=text)
+
+
 def askable(parser: argparse.ArgumentParser) -> None:
     """For what asks."""
     parser.add_argument("--yes", action="store_true", help="don't ask")
@@ -129,6 +150,6 @@ def repeatable(parser: argparse.ArgumentParser) -> None:
 
 
 def _idempotency_key(value: str) -> str:
-    if not (0 < len(value) <= 255 and all("!" <= character <= "~" for character in value)):
-        raise argparse.ArgumentTypeError("is 1 to 255 visible ASCII characters without spaces")
+    if not (0 < len(value) <= _LONGEST_KEY and all("!" <= character <= "~" for character in value)):
+        raise argparse.ArgumentTypeError("is 1 to 250 visible ASCII characters without spaces")
     return value

@@ -14,9 +14,9 @@ _AWAY: Final = frozenset({502, 503, 504})
 _HINTS: Final = {
     "unauthorized": "is the key right, and neither revoked nor expired? MUSTER_API_KEY or --key-file",
     "missing_scope": "muster keys list shows what each key may do; one with keys:write makes another",
+    "not_found": "MUSTER_URL is what stands before /api, without /docs; or is the API older than this command?",
     "no_recipients": "muster groups list shows why groups are not sent to",
     "broadcast_not_found": "muster broadcasts list",
-    "edit_mismatch": "--caption where a photo, video or document was sent; without it where a text was",
     "group_not_found": "muster groups list",
     "bot_not_found": "muster bots list",
     "unknown_bot": "muster bots list",
@@ -37,7 +37,7 @@ def refusal(status: int, document: dict[str, Any], trace_id: str | None) -> Fail
     message = f"{status} {title}: {clean(detail)}" if detail else f"{status} {title}"
     trace = document.get("trace_id") or trace_id
     facts = {"status": status, "title": title, **document} | ({"trace_id": trace} if trace else {})
-    hints = [*_places(document), *_reasons(document), *_tags(document)]
+    hints = [*_places(document), *_reasons(document), *_tags(document), *_users(document)]
     if document.get("code") in _HINTS:
         hints.append(_HINTS[document["code"]])
     if "retry_after" in document:
@@ -90,6 +90,13 @@ def _reasons(document: dict[str, Any]) -> list[str]:
     if not isinstance(reasons, dict) or not reasons:
         return []
     return ["skipped: " + ", ".join(f"{count} {clean(name)}" for name, count in reasons.items())]
+
+
+def _users(document: dict[str, Any]) -> list[str]:
+    """What needs a file, of each a few, with what ends that."""
+    ends = ("broadcast_ids", "broadcasts", "cancel"), ("schedule_ids", "schedules", "delete")
+    found = [(document[field], noun, verb) for field, noun, verb in ends if isinstance(document.get(field), list)]
+    return [f"{noun} {clean(', '.join(map(str, ids)))}: muster {noun} {verb} ID" for ids, noun, verb in found if ids]
 
 
 def _tags(document: dict[str, Any]) -> list[str]:

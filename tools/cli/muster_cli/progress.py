@@ -14,15 +14,17 @@ _ENDED: Final = frozenset({"done", "cancelled"})
 
 @dataclass(frozen=True)
 class Progress:
-    """Numbers of groups; `dropped` are cancelled or expired ones."""
+    """Numbers of groups."""
 
     broadcast_id: int
     state: str
+    planned: bool
     total: int
     sent: int
     failed: int
     unknown: int
-    dropped: int
+    cancelled: int
+    expired: int
     sending: int
     rate: float  # sent a second, lately
     eta: int | None  # seconds
@@ -38,11 +40,13 @@ class Progress:
         return cls(
             broadcast_id=document["broadcast_id"],
             state=document["state"],
+            planned=document["planned"],
             total=max(document["total"], sum(by_state.values())),
             sent=by_state.get("sent", 0),
             failed=by_state.get("failed", 0),
             unknown=by_state.get("unknown", 0),
-            dropped=by_state.get("cancelled", 0) + by_state.get("expired", 0),
+            cancelled=by_state.get("cancelled", 0),
+            expired=by_state.get("expired", 0),
             sending=by_state.get("sending", 0),
             rate=document["rate"],
             eta=document["eta_seconds"],
@@ -55,12 +59,25 @@ class Progress:
     @property
     def settled(self) -> int:
         """Of which the end is known, or known to be unknown."""
-        return self.sent + self.failed + self.unknown + self.dropped
+        return self.sent + self.failed + self.unknown + self.cancelled + self.expired
+
+    @property
+    def dropped(self) -> list[str]:
+        """What was not tried to its end, by why; what did not happen is not said."""
+        each = ((self.cancelled, "cancelled"), (self.expired, "expired"))
+        return [f"{count:,} {name}" for count, name in each if count]
 
     @property
     def left(self) -> int:
         """Still to come."""
         return max(0, self.total - self.settled)
+
+    @property
+    def plan(self) -> str:
+        """When it will be known how many there are, before which none is sent; nothing where it is."""
+        if self.planned or self.state in _ENDED:
+            return ""
+        return "planned when it begins" if self.state == "scheduled" else "being planned"
 
     @property
     def sent_out(self) -> bool:
@@ -95,21 +112,20 @@ class Progress:
     @property
     def standing(self) -> str:
         """The state, and what there is to say of it."""
-        if self.state == "paused" and self.pause_reason:
-            return f"paused: {self.pause_reason}"
+        if self.pause_reason and (self.state == "paused" or self.wrong):
+            return f"{self.state}: {self.pause_reason}"
         return f"scheduled for {figures.when(self.send_at)}" if self.state == "scheduled" else self.state
 
     @property
     def counts(self) -> str:
-        """By end; what did not happen is not said."""
-        parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown"]
-        parts += [f"{self.dropped:,} cancelled or expired"] if self.dropped else []
+        """By end."""
+        parts = [f"{self.sent:,} sent", f"{self.failed:,} failed", f"{self.unknown:,} unknown", *self.dropped]
         return ", ".join([*parts, f"{self.left:,} left"] if not self.sent_out else parts)
 
     @property
     def pace(self) -> str:
         """Rate and what is left of the time."""
-        if self.state not in {"planning", "running"}:
+        if self.state != "running":
             return ""
         eta = f", {figures.span(self.eta)} left" if self.eta is not None and self.left else ""
         return f"{self.rate:.1f}/s{eta}"
@@ -117,18 +133,30 @@ class Progress:
     @property
     def line(self) -> str:
         """All of it."""
-        said = f"broadcast {self.broadcast_id} {self.standing}: {self.counts} of {self.total:,}"
+        groups = f"its groups are {self.plan}" if self.plan else f"{self.counts} of {self.total:,}"
+        said = f"broadcast {self.broadcast_id} {self.standing}: {groups}"
         said = f"{said} ({self.pace})" if self.pace else said
         said = f"{said}; {self.held}" if self.held and not self.sent_out else said
         return "; ".join([said, *(each.line for each in self.revised[:1])])
 
     @property
+    def wrong(self) -> bool:
+        """Its content has paused it, and nobody has edited it since it is done."""
+        paused = (self.pause_reason or "").startswith("content:")
+        return paused and (self.state == "paused" or (self.state == "done" and not self.revised))
+
+    @property
+    def stuck(self) -> bool:
+        """It waits for somebody to put its content right; one without anything left will be done."""
+        return self.state == "paused" and self.wrong and self.left > 0
+
+    @property
     def way_on(self) -> list[str]:
-        """What a paused one waits for."""
-        if self.state != "paused":
-            return []
-        number, wrong = self.broadcast_id, (self.pause_reason or "").startswith("content:")
-        mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if wrong else []
+        """What one waits for that is paused, or that its content has ended."""
+        number = self.broadcast_id
+        mend = [f"muster broadcasts edit {number} (what is wrong with the message is said above)"] if self.wrong else []
+        if self.state != "paused" or (self.wrong and not self.stuck):
+            return mend
         return [*mend, f"muster broadcasts resume {number} (or cancel {number})"]
 
     def next_steps(self) -> list[str]:
@@ -136,8 +164,8 @@ class Progress:
         number, steps = self.broadcast_id, self.way_on
         if self.failed:
             steps.append(f"muster broadcasts deliveries {number} --state failed")
-            if self.state != "cancelled" and not self.recalled:
-                steps.append(f"muster broadcasts retry-failed {number}")
+            if self.state != "cancelled" and not self.recalled and not self.expired:
+                steps.append(f"muster broadcasts retry-failed {number} (for groups that can be sent to again)")
         if self.unknown:
             steps.append(f"muster broadcasts deliveries {number} --state unknown")
             resend = "" if self.recalled else " (or --resend)"

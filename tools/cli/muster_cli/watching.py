@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,9 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from muster_cli import figures
 from muster_cli.clean import clean
 from muster_cli.client import PATIENT
-from muster_cli.errors import INTERRUPTED, Failure
+from muster_cli.errors import GIVEN_UP, INTERRUPTED, PAUSED, Failure
 from muster_cli.options import Context
 from muster_cli.progress import Progress
 
@@ -22,9 +24,9 @@ _STYLES: Final = {"running": "cyan", "paused": "yellow", "cancelled": "red", "do
 
 
 def watch(context: Context, broadcast_id: int, interval: float) -> int:
-    """The exit code: whether everybody has got it."""
+    """The exit code: whether everybody has got it; Failure where its end is not waited for."""
     try:
-        last = _follow(context, broadcast_id, interval)
+        last = _follow(context, _documents(context, broadcast_id, interval))
     except KeyboardInterrupt:
         hints = [f"the broadcast goes on; muster broadcasts watch {broadcast_id}"]
         raise Failure(INTERRUPTED, "interrupted", hints=hints) from None
@@ -34,21 +36,28 @@ def watch(context: Context, broadcast_id: int, interval: float) -> int:
     return last.exit_code
 
 
-def _follow(context: Context, broadcast_id: int, interval: float) -> Progress:
-    documents = _documents(context, broadcast_id, interval)
+def _follow(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
     if context.screen.as_json:
         return _as_json(context, documents)
     return _live(context, documents) if context.screen.lively else _lines(context, documents)
 
 
 def _documents(context: Context, broadcast_id: int, interval: float) -> Iterator[dict[str, Any]]:
-    """One each interval, the last one of the ended broadcast."""
+    """One each interval, the last one of the ended broadcast, or of one that is not waited for any longer."""
+    limit = context.options.give_up_after
+    until = math.inf if limit is None else time.monotonic() + limit
     while True:
         document = context.client.get(f"/api/broadcasts/{broadcast_id}", policy=PATIENT)
         yield document
-        if Progress.of(document).ended:
+        now, left = Progress.of(document), until - time.monotonic()
+        if now.ended:
             return
-        time.sleep(interval)
+        if now.stuck and not context.screen.lively:
+            raise Failure(PAUSED, f"broadcast {broadcast_id} is {now.standing}", hints=now.way_on)
+        if left <= 0:
+            hints = [f"the broadcast is not stopped; muster broadcasts watch {broadcast_id}"]
+            raise Failure(GIVEN_UP, f"broadcast {broadcast_id} has not ended within {figures.span(limit)}", hints=hints)
+        time.sleep(min(interval, left))
 
 
 def _as_json(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
@@ -68,7 +77,7 @@ def _lines(context: Context, documents: Iterator[dict[str, Any]]) -> Progress:
         now, clock = Progress.of(document), time.monotonic()
         if shown is None or now.stage != shown.stage or now.ended or (now != shown and clock - at >= _QUIET):
             context.screen.line(now.line)
-            if shown is None or now.stage != shown.stage:
+            if (shown is None or now.stage != shown.stage) and not now.stuck:
                 for step in now.way_on:
                     context.screen.note(f"next: {step}")
             shown, at = now, clock
@@ -93,22 +102,25 @@ def picture(now: Progress) -> RenderableType:
     first.add_column(ratio=1)
     first.add_column(no_wrap=True, justify="right")
     state = Text(clean(now.standing), _STYLES.get(now.state, ""))
-    first.add_row(
-        Text.assemble(f"broadcast {now.broadcast_id} ", state), bar, f"{int(share * 100):3d}% of {now.total:,}"
-    )
-    second = Text.assemble(
+    share_of = now.plan or f"{int(share * 100):3d}% of {now.total:,}"
+    first.add_row(Text.assemble(f"broadcast {now.broadcast_id} ", state), bar, share_of)
+    held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
+    further = [each.line for each in now.revised[:1]] + [f"next: {step}" for step in now.way_on]
+    counts = [] if now.plan else [_counts(now)]
+    return Group(first, *counts, *held, *(Text(clean(line)) for line in further))
+
+
+def _counts(now: Progress) -> Text:
+    return Text.assemble(
         (f"{now.sent:,} sent", "green"),
         "  ",
         (f"{now.failed:,} failed", "red" if now.failed else "dim"),
         "  ",
         (f"{now.unknown:,} unknown", "yellow" if now.unknown else "dim"),
-        f"  {now.dropped:,} cancelled or expired" if now.dropped else "",
+        *(f"  {each}" for each in now.dropped),
         f"  {now.left:,} left" if not now.sent_out else "",
         f"  {now.pace}" if now.pace and not now.ended else "",
     )
-    held = [Text(clean(now.held), "yellow")] if now.held and not now.sent_out else []
-    further = [each.line for each in now.revised[:1]] + [f"next: {step}" for step in now.way_on]
-    return Group(first, second, *held, *(Text(clean(line)) for line in further))
 
 
 def _certain(last: Progress | None) -> Progress:

@@ -138,6 +138,12 @@ async def test_something_else_listens(alone: Operator, head: bytes, said: str) -
     assert "is MUSTER_URL the address of Muster's API" in done.err
 
 
+@pytest.mark.parametrize("path", ["/docs", "/api"])
+async def test_an_address_with_too_much_of_a_path(world: World, path: str) -> None:
+    done = await world.operator.muster("bots", "list", MUSTER_URL=world.operator.environment["MUSTER_URL"] + path)
+    assert (done.code, "MUSTER_URL is what stands before /api, without /docs" in done.err) == (1, True)
+
+
 @pytest.mark.parametrize("url", ["muster.example.org", "ftp://x", "https://u:p@x", "http://x:port", "https://x?a=b"])
 async def test_addresses_that_are_none(alone: Operator, url: str) -> None:
     done = await alone.muster("bots", "list", MUSTER_URL=url)

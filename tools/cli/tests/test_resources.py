@@ -175,6 +175,8 @@ async def test_a_bot_that_is_disabled_or_unwell_shows_it(world: World) -> None:
 
 
 async def test_a_new_key_is_printed_once_and_alone(world: World) -> None:
+    await world.grow(0)
+    await world.grow(0, SECOND)
     words = ("keys", "new", "shop", "--scope", "messages:write", "--bot", "111111,222222", "--expires", "+90d")
     made = await world.operator.muster(*words)
     key = made.out.strip()
@@ -271,6 +273,8 @@ async def test_a_file_in_use_is_refused_with_the_reason(world: World, tmp_path: 
     await world.operator.muster("send", "--all", "--photo", "media:1", "--yes", "hi")
     done = await world.operator.muster("media", "delete", "1", "--yes")
     assert (done.code, "409" in done.err, "not ended" in done.err) == (1, True, True), done.err
+    assert "broadcasts 1: muster broadcasts cancel ID" in done.err
+    assert "schedules" not in done.err
 
 
 @pytest.mark.parametrize("words", [["upload", "/nowhere/x"], ["upload", "/"], ["delete", "media:x"], ["show", "0"]])

@@ -184,9 +184,21 @@ async def test_a_caption_where_there_is_none_says_which_option(world: World) -> 
     async with world.db.transaction() as tx:
         photo = {"method": "sendPhoto", "params": {"photo": "https://example.org/1.png", "caption": "old"}}
         await tx.execute("UPDATE broadcasts SET content = $1", photo)
+    slip = await world.operator.muster("broadcasts", "edit", "1", "--yes", "--button", "a=https://example.org", "new")
+    assert "--caption where a photo" in slip.err
     right = await world.operator.muster("broadcasts", "edit", "1", "--caption", "--markdown", "--yes", "*new*")
     assert right.code == 0, right.err
     assert (await content(world))["params"]["caption"] == "*new*"
+
+
+@pytest.mark.parametrize("words", [(), ("--caption", "new")])
+async def test_buttons_for_an_album_bring_no_advice_on_captions(world: World, words: tuple[str, ...]) -> None:
+    await over(world, "sent")
+    async with world.db.transaction() as tx:
+        album = {"method": "sendMediaGroup", "params": {"media": [{"type": "photo", "media": "A" * 20}] * 2}}
+        await tx.execute("UPDATE broadcasts SET content = $1", album)
+    done = await world.operator.muster("broadcasts", "edit", "1", "--button", "a=https://example.org", "--yes", *words)
+    assert (done.code, "an album has no buttons" in done.err, "--caption" in done.err) == (1, True, False)
 
 
 @pytest.mark.parametrize(

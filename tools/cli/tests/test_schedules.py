@@ -39,6 +39,15 @@ async def test_schedules_are_listed_and_shown(world: World) -> None:
     assert (other.code, "muster schedules list" in other.err) == (1, True)
 
 
+async def test_dates_are_those_of_the_schedules_own_clock(world: World) -> None:
+    await make(world, timezone="Asia/Tokyo")
+    listed = await world.operator.muster("schedules", "list")
+    assert re.search(r" enabled +20\d\d-\d\d-\d\d 09:00 \+0900 ", listed.out)
+    shown = await world.operator.muster("schedules", "show", "1")
+    assert len(re.findall(r" 20\d\d-\d\d-\d\d 09:00 \+0900", shown.out)) == 5
+    assert " 09:00 +0900." in (await world.operator.muster("schedules", "enable", "1")).out
+
+
 async def test_one_is_disabled_and_enabled_again(world: World) -> None:
     await make(world)
     off = await world.operator.muster("schedules", "disable", "1")

@@ -212,6 +212,7 @@ async def test_the_question_while_standard_input_is_the_message(world: World) ->
         (["--all", "--html", "--markdown", "x"], "not allowed with"),
         (["--all", "--idempotency-key", "a b", "x"], "without spaces"),
         (["--all", "--dry-run", "--watch", "x"], "--watch"),
+        (["--all", "--give-up-after", "1m", "x"], "--give-up-after is for --watch"),
     ],
 )
 async def test_what_is_refused_before_anybody_is_asked(alone: Operator, words: list[str], said: str) -> None:

@@ -147,6 +147,37 @@ def test_a_verb_that_is_none_names_those_that_are(capsys: pytest.CaptureFixture[
     assert "'list', 'show'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said", "where"),
+    [
+        ("keys new --name x --scope *", "unrecognized arguments: --name", "muster keys new"),
+        ("keys --name x", "unrecognized arguments: --name x", "muster keys list"),
+        ("keys new shop", "the following arguments are required: --scope", "muster keys new"),
+        (
+            "keys new x --scope bots:read,bots:reed",
+            "argument --scope: 'bots:reed' is no scope; there are",
+            "muster keys new",
+        ),
+        ("send --priority 10 x", "argument --priority: invalid choice: 10", "muster send"),
+        ("bots lits", "argument VERB: invalid choice: 'lits'", "muster bots"),
+        ("--nosuch bots", "unrecognized arguments: --nosuch", "muster"),
+    ],
+)
+def test_a_slip_is_answered_in_two_lines(capsys: pytest.CaptureFixture[str], words: str, said: str, where: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(words.split())
+    first, second = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, second) == (2, f"  see {where} --help")
+    assert first.startswith(f"{where}: {said}")
+
+
+def test_scopes_and_kinds_take_commas() -> None:
+    made = parser().parse_args(["keys", "new", "x", "--scope", "bots:read,groups:read", "--scope", "audit:read"])
+    assert made.scopes == ["bots:read", "groups:read", "audit:read"]
+    hook = ["webhooks", "new", "https://x.example", "--kind", "broadcast.started,broadcast.paused"]
+    assert parser().parse_args(hook).kinds == ["broadcast.started", "broadcast.paused"]
+
+
 def test_help_opens_nothing_and_needs_no_settings() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "muster_cli", "broadcasts", "watch", "--help"],

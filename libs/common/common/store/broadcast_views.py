@@ -12,7 +12,9 @@ from common.store.holdups import OFF, QUIET, Holdups
 from common.store.pool import Tx
 from common.store.revisions import Kind
 
-_RECENT = 10.0  # seconds that a rate is measured over
+_RECENT = 10.0  # seconds that a rate is measured over, or as long as there are sends
+_EXCERPT = 60  # characters
+_SHORTEST = 1.0  # seconds, for the first send alone is no rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Listed(Broadcast):
-    """`revised`: what was done last to the messages that it had sent."""
+    """`revised`: what was done last to the messages that it had sent; `excerpt`: the call, and how its words begin."""
 
     revised: Kind | None
+    excerpt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,11 @@ async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_
         """SELECT broadcast_id, state, priority, on_unknown, send_at, expires_at, pause_reason, planned, total,
                created_by, created_at, finished_at, (
                    SELECT r.kind FROM revisions r WHERE r.broadcast_id = b.broadcast_id
-                   ORDER BY r.revision_id DESC LIMIT 1) AS revised FROM broadcasts b
+                   ORDER BY r.revision_id DESC LIMIT 1) AS revised,
+               concat_ws(': ', content ->> 'method',
+                   CASE WHEN char_length(said) > $5 THEN left(said, $5) || '…' ELSE said END) AS excerpt
+           FROM broadcasts b, LATERAL coalesce(content #>> '{params,text}', content #>> '{params,caption}',
+               content #>> '{params,media,0,caption}') said
            WHERE broadcast_id < $1 AND ($2::bigint[] IS NULL OR bot_ids <@ $2::bigint[])
                AND ($3::text IS NULL OR state = $3)
            ORDER BY broadcast_id DESC LIMIT $4""",
@@ -68,6 +75,7 @@ async def page(tx: Tx, *, within: list[int] | None, state: State | None, before_
         within,
         state,
         limit,
+        _EXCERPT,
     )
     return [Listed(**dict(row)) for row in rows]
 
@@ -89,6 +97,7 @@ async def tally(tx: Tx, broadcast_id: int, each: int) -> Tally:
         f"""SELECT d.state, b.bot_id, rate_for(b.per_second, b.learned, b.learned_at, now()) AS rate, count(*) AS n,
                sum(to_do.n) AS messages, max(to_do.n) AS deep,
                count(*) FILTER (WHERE d.state = 'sent' AND d.settled_at > now() - make_interval(secs => $2)) AS recent,
+               extract(epoch FROM now() - min(d.settled_at) FILTER (WHERE d.state = 'sent'))::float8 AS since,
                {OFF} AS off, {QUIET} AS quiet, count(*) FILTER (WHERE d.not_before > now()) AS later,
                extract(epoch FROM max(d.not_before) FILTER (WHERE d.not_before > now()) - now())::float8 AS opens
            FROM deliveries d JOIN bots b USING (bot_id) CROSS JOIN LATERAL (
@@ -107,8 +116,9 @@ async def tally(tx: Tx, broadcast_id: int, each: int) -> Tally:
             deep = max(deep, row["deep"])
     rates = {row["bot_id"]: row["rate"] for row in rows}
     held = Holdups.of(row for row in rows if row["state"] == "pending")
-    recent = sum(row["recent"] for row in rows) / _RECENT
-    return Tally(dict(by_state), recent, Waiting(dict(waiting), rates), deep, held)
+    since = max((row["since"] for row in rows if row["since"] is not None), default=_RECENT)
+    rate = sum(row["recent"] for row in rows) / min(max(since, _SHORTEST), _RECENT)
+    return Tally(dict(by_state), rate, Waiting(dict(waiting), rates), deep, held)
 
 
 async def deliveries(

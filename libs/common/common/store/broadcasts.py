@@ -18,6 +18,8 @@ State = Literal["scheduled", "planning", "running", "paused", "cancelled", "done
 _TOLD = """RETURNING 'broadcast.{}' AS kind, bot_ids, jsonb_build_object(
     'broadcast_id', broadcast_id, 'state', state, 'reason', split_part(pause_reason, ':', 1), 'total', total) AS data"""
 
+_TARGETS = "all_groups, group_ids, tags, exclude_ids, exclude_tags, bot_ids"
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -143,15 +145,21 @@ async def get(tx: Tx, broadcast_id: int) -> Broadcast | None:
     return Broadcast(**dict(row)) if row else None
 
 
+async def targets(tx: Tx, broadcast_id: int) -> Targets:
+    """Whom it is for, as it was asked for."""
+    row = await tx.fetchrow(f"SELECT {_TARGETS} FROM broadcasts WHERE broadcast_id = $1", broadcast_id)  # noqa: S608
+    return Targets(**dict(row)) if row else Targets()
+
+
 async def targets_of(tx: Tx, broadcast_id: int) -> Targets | None:
     """Locked, for one planner at a time; None where there is nothing to plan, or another is planning it.
 
     Nobody waits for it: what has no planner any more is found by `unplanned`.
     """
     row = await tx.fetchrow(
-        """SELECT all_groups, group_ids, tags, exclude_ids, exclude_tags, bot_ids FROM broadcasts
-           WHERE broadcast_id = $1 AND state IN ('planning', 'paused') AND NOT planned
-           FOR UPDATE SKIP LOCKED""",
+        f"""SELECT {_TARGETS} FROM broadcasts
+            WHERE broadcast_id = $1 AND state IN ('planning', 'paused') AND NOT planned
+            FOR UPDATE SKIP LOCKED""",  # noqa: S608 (our own words)
         broadcast_id,
     )
     return Targets(**dict(row)) if row else None

@@ -19,7 +19,8 @@ from pydantic import Field
 from ingress.api import estimates
 from ingress.api.content import messages_each
 from ingress.api.estimates import Ends
-from ingress.api.fields import BIGINT, Answer, Id, Request
+from ingress.api.fields import BIGINT, Answer, Id, Moment, Request
+from ingress.api.messages import asked_for
 from ingress.api.pages import Asked, Page
 from ingress.api.revisions import RevisionAnswer, shown
 from ingress.auth import Caller, authorized
@@ -56,14 +57,16 @@ class ListedBroadcast(BroadcastAnswer):
     """As lists show it."""
 
     revised: Annotated[Kind | None, Field(description="What was done last to its messages that were sent.")]
+    excerpt: Annotated[str, Field(description="The Bot API's method, and the first 60 characters of text or caption.")]
 
 
 class Progress(BroadcastAnswer, Ends):
     """With its deliveries by state."""
 
     message: Annotated[dict[str, Any], Field(description="The Bot API call that each group gets.")]
+    targets: Annotated[dict[str, Any], Field(description="Whom it is for, as it was asked for.")]
     deliveries: Annotated[dict[str, int], Field(description="How many are in each state.")]
-    rate: Annotated[float, Field(description="Sent a second, over the last ten seconds.")]
+    rate: Annotated[float, Field(description="Sent a second, over the last ten seconds, or since the first.")]
     revisions: Annotated[list[RevisionAnswer], Field(description="Its recalls and edits, the newest first.")]
 
 
@@ -94,7 +97,27 @@ class Steered(Answer):
     more: Annotated[bool, Field(description="There are more than one request takes: ask again.")]
 
 
-class ResolveUnknown(Request):
+class Resolved(Steered):
+    """With the bound that makes further requests part of the same word."""
+
+    settled_before: Annotated[
+        datetime, Field(description="What ended later was left alone. Where there are more, ask again with it.")
+    ]
+
+
+class RetryFailed(Request):
+    """How far back an operator's word reaches."""
+
+    settled_before: Annotated[
+        Moment | None, Field(description="Only what had ended by then, as the first answer named it; now without.")
+    ] = None
+
+    def bound(self, now: Standing) -> datetime:
+        """Never ahead: what ends later nobody has seen."""
+        return min(self.settled_before or now.asked_at, now.asked_at)
+
+
+class ResolveUnknown(RetryFailed):
     """What became of sends whose end nobody knows: they were `sent`, or are to be sent again."""
 
     outcome: Literal["sent", "resend"]
@@ -129,6 +152,7 @@ async def get_broadcast(caller: Reader, tx: Tx, broadcast_id: BroadcastId) -> Pr
         **asdict(found),
         **ends.model_dump(),
         message=content,
+        targets=asked_for(await broadcasts.targets(tx, broadcast_id)),
         deliveries=tally.by_state,
         rate=tally.rate,
         revisions=[await shown(tx, revision) for revision in await revisions.of(tx, broadcast_id)],
@@ -187,32 +211,39 @@ async def cancel(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> 
     return await one.run(caller, _steering(broadcast_id, caller, "cancel", act))
 
 
-@router.post("/{broadcast_id}:retry_failed", response_model=Steered, operation_id="retry_failed")
-async def retry_failed(caller: Writer, one: Idempotent, broadcast_id: BroadcastId) -> Response:
+@router.post("/{broadcast_id}:retry_failed", response_model=Resolved, operation_id="retry_failed")
+async def retry_failed(
+    caller: Writer, one: Idempotent, broadcast_id: BroadcastId, body: RetryFailed | None = None
+) -> Response:
     """Send again what failed, to groups that can be sent to."""
+    asked = body or RetryFailed()
 
     async def act(tx: pool.Tx, now: Standing) -> int:
         _expect(now, "retry_failed")
-        return await steering.again(tx, now.broadcast_id, "failed")
+        return await steering.again(tx, now.broadcast_id, "failed", before=asked.bound(now))
 
-    return await one.run(caller, _steering(broadcast_id, caller, "retry_failed", act))
+    return await one.run(caller, _steering(broadcast_id, caller, "retry_failed", act, asked.bound), body=body)
 
 
-@router.post("/{broadcast_id}:resolve_unknown", response_model=Steered, operation_id="resolve_unknown")
+@router.post("/{broadcast_id}:resolve_unknown", response_model=Resolved, operation_id="resolve_unknown")
 async def resolve_unknown(caller: Writer, one: Idempotent, broadcast_id: BroadcastId, body: ResolveUnknown) -> Response:
     """Say what became of sends whose end nobody knows."""
 
     async def act(tx: pool.Tx, now: Standing) -> int:
         if body.outcome == "sent":
-            return await steering.mark_sent(tx, now.broadcast_id, body.delivery_ids)
+            return await steering.mark_sent(tx, now.broadcast_id, body.delivery_ids, body.bound(now))
         _expect(now, "resolve_unknown")
-        return await steering.again(tx, now.broadcast_id, "unknown", body.delivery_ids)
+        return await steering.again(tx, now.broadcast_id, "unknown", body.delivery_ids, body.bound(now))
 
-    return await one.run(caller, _steering(broadcast_id, caller, "resolve_unknown", act), body=body)
+    return await one.run(caller, _steering(broadcast_id, caller, "resolve_unknown", act, body.bound), body=body)
 
 
 def _steering(
-    broadcast_id: int, caller: Caller, action: str, act: Callable[[pool.Tx, Standing], Awaitable[int]]
+    broadcast_id: int,
+    caller: Caller,
+    action: str,
+    act: Callable[[pool.Tx, Standing], Awaitable[int]],
+    bound: Callable[[Standing], datetime] | None = None,
 ) -> Callable[[pool.Tx], Awaitable[Steered]]:
     """Under the row's lock, with an audit row."""
 
@@ -231,7 +262,8 @@ def _steering(
             bot_ids=now.bot_ids,
         )
         await audit.record(tx, entry)
-        return Steered(broadcast_id=broadcast_id, state=state, deliveries=changed, more=changed == steering.MOST)
+        done = Steered(broadcast_id=broadcast_id, state=state, deliveries=changed, more=changed == steering.MOST)
+        return done if bound is None else Resolved(**done.model_dump(), settled_before=bound(now))
 
     return effect
 

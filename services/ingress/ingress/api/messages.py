@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from common.bus import tracing
 from common.bus.publisher import envelope
@@ -62,6 +62,17 @@ class Recipients(Request):
     def within(self, bot_ids: list[int] | None) -> Targets:
         """As the plan reads them."""
         return Targets(self.all, self.group_ids, self.tags, self.exclude_group_ids, self.exclude_tags, bot_ids)
+
+
+def asked_for(targets: Targets) -> dict[str, Any]:
+    """As clients write it; its bots are the key's, which is not shown."""
+    return {
+        "all": targets.all_groups,
+        "group_ids": targets.group_ids,
+        "tags": targets.tags,
+        "exclude_group_ids": targets.exclude_ids,
+        "exclude_tags": targets.exclude_tags,
+    }
 
 
 class SendMessages(Request):

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, Path, Response, Security
 
 from ingress.api import blanks, content, media
 from ingress.api.fields import BIGINT
+from ingress.api.messages import asked_for
 from ingress.api.pages import Asked, Page
 from ingress.api.recurrence import Dates, NewSchedule, PlacedSchedule, RunAnswer, ScheduleAnswer, ScheduleChanges, When
 from ingress.auth import Caller, authorized
@@ -163,7 +164,7 @@ def _shown(row: Schedule) -> ScheduleAnswer:
         ends_at=plan.ends_at,
         next_dates=_ahead(plan),
         message=plan.content,
-        targets=_targets(plan),
+        targets=asked_for(plan.targets),
         priority=plan.priority,
         ttl_seconds=None if plan.ttl is None else round(plan.ttl.total_seconds()),
         on_unknown=plan.on_unknown,
@@ -184,18 +185,6 @@ def _ahead(plan: Plan) -> list[datetime]:
     return [plan.next_at.astimezone(cron.zone), *_dates(cron, plan.next_at, plan.ends_at, _SHOWN - 1)]
 
 
-def _targets(plan: Plan) -> dict[str, Any]:
-    """As they were asked for."""
-    to = plan.targets
-    return {
-        "all": to.all_groups,
-        "group_ids": to.group_ids,
-        "tags": to.tags,
-        "exclude_group_ids": to.exclude_ids,
-        "exclude_tags": to.exclude_tags,
-    }
-
-
 def _facts(plan: Plan) -> dict[str, Any]:
     """For the audit trail, which holds no messages."""
     return {
@@ -204,7 +193,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "timezone": plan.timezone,
         "enabled": plan.enabled,
         "ends_at": plan.ends_at,
-        "targets": {name: value for name, value in _targets(plan).items() if value},
+        "targets": {name: value for name, value in asked_for(plan.targets).items() if value},
         "priority": plan.priority,
         "ttl_seconds": None if plan.ttl is None else plan.ttl.total_seconds(),
         "on_unknown": plan.on_unknown,

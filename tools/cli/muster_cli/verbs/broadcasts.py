@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from muster_cli import figures, kinds, options, watching
-from muster_cli.errors import OK, usage
+from muster_cli.client import new_key
+from muster_cli.errors import OK, Failure, usage
 from muster_cli.listing import listed
 from muster_cli.options import Context, Verb
 from muster_cli.progress import Progress
@@ -24,9 +25,10 @@ def add(verbs: options.Verbs) -> None:
     listing.add_argument("--state", choices=_STATES)
     options.limited(listing, 50)
     _one(here, "show", "one broadcast with its progress and message", _show, "broadcasts show 12 --json")
-    watching_it = _one(
-        here, "watch", "follow it to its end; exit code 4 if not everybody got it", _watch, "broadcasts watch 12"
-    )
+    what = "follow it to its end; exit code 4 if not everybody got it, 5 if its content paused it where no terminal is"
+    examples = "broadcasts watch 12", "broadcasts watch 12 --give-up-after 30m --json"
+    watching_it = _one(here, "watch", what, _watch, *examples)
+    options.watchable(watching_it)
     watching_it.add_argument("--interval", type=kinds.seconds, default=1.0, metavar="SECONDS", help="between looks (1)")
     for name, what in (
         ("pause", "begin no further sends, until it is resumed"),
@@ -78,18 +80,24 @@ def _add_deliveries(here: options.Verbs) -> None:
 def _list(context: Context) -> int:
     state = context.options.state
     empty = (
-        (f"No broadcast is {state}.", "next: muster broadcasts list")
+        (f"No broadcast that this key may see is {state}.", "next: muster broadcasts list")
         if state
-        else ("There are no broadcasts yet.", "next: muster send --tag T 'text' --dry-run")
+        else ("There are no broadcasts that this key may see.", "next: muster send --tag T 'text' --dry-run")
     )
-    columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY")
+    columns = ("ID#", "STATE", "GROUPS#", "PRIORITY#", "BEGINS", "ENDED", "BY", "MESSAGE")
     return listed(context, _PATH, columns, _row, empty=empty, wanted={"state": state})
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     total = f"{row['total']:,}" + ("" if row["planned"] else "+")
+    total = "when it begins" if row["state"] == "scheduled" else total
     begins, ended = figures.brief(row["send_at"]), figures.brief(row["finished_at"])
-    return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"]
+    return row["broadcast_id"], _standing(row), total, row["priority"], begins, ended, row["created_by"], _excerpt(row)
+
+
+def _excerpt(row: dict[str, Any]) -> str:
+    """On one line; an API older than this command has none."""
+    return " ".join(row.get("excerpt", "").removeprefix("sendMessage: ").split())
 
 
 def _standing(row: dict[str, Any]) -> str:
@@ -104,13 +112,13 @@ def _show(context: Context) -> int:
         context.screen.document(found)
         return OK
     now = Progress.of(found)
-    params = found["message"].get("params", {})
     context.screen.facts(
         [
             ("broadcast", found["broadcast_id"]),
             ("state", now.standing),
-            ("groups", f"{now.total:,}" + _planning(found)),
-            ("deliveries", now.counts),
+            ("for", figures.targets(found)),
+            ("groups", _groups(now)),
+            ("deliveries", "" if now.plan else now.counts),
             ("waiting", now.held.removeprefix("waiting: ")),
             ("recalls and edits", "\n".join(each.line for each in now.revised)),
             ("pace", now.pace),
@@ -120,8 +128,7 @@ def _show(context: Context) -> int:
             ("expires", figures.when(found["expires_at"])),
             ("ended", figures.when(found["finished_at"])),
             ("created", f"{figures.when(found['created_at'])} by {found['created_by']}"),
-            ("call", found["message"].get("method")),
-            ("message", params.get("text") or params.get("caption") or ""),
+            *figures.content(found),
         ]
     )
     for step in now.next_steps():
@@ -129,10 +136,11 @@ def _show(context: Context) -> int:
     return OK
 
 
-def _planning(found: dict[str, Any]) -> str:
-    if found["planned"]:
-        return ""
-    return ", the others were not planned" if found["state"] == "cancelled" else ", more are being planned"
+def _groups(now: Progress) -> str:
+    if now.state == "scheduled":
+        return now.plan
+    further = ", more are being planned" if now.plan else ", the others were not planned"
+    return f"{now.total:,}" + ("" if now.planned else further)
 
 
 def _get(context: Context) -> dict[str, Any]:
@@ -148,25 +156,42 @@ def _steering(verb: str) -> Verb:
 
 
 def _steer(context: Context, verb: str, body: dict[str, Any] | None = None) -> int:
-    number, key = context.options.broadcast_id, context.options.idempotency_key
-    found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=key)
-    total = found["deliveries"]
-    while found.get("more") and not key:  # each request takes so many
-        found = context.client.post(f"{_PATH}/{number}:{verb}", body, key=None)
-        total += found["deliveries"]
-    found["deliveries"] = total
+    number = context.options.broadcast_id
+    try:
+        found = _asked(context, f"{_PATH}/{number}:{verb}", body)
+    except Failure as failure:
+        if verb == "resume" and failure.facts.get("state") == "done":
+            wrong = f"muster broadcasts edit {number} first, where the message was wrong"
+            failure.hints.append(f"muster broadcasts retry-failed {number} sends again what failed; {wrong}")
+        raise
     if context.screen.as_json:
         context.screen.document(found)
         return OK
     changed = f"; {figures.deliveries(found['deliveries'])}" if verb in {"retry_failed", "resolve_unknown"} else ""
     context.screen.line(f"Broadcast {number} is {found['state']}{changed}.")
     if found.get("more"):
-        context.screen.note("there are more: run it again with another --idempotency-key")
+        context.screen.note("there are more: look at what has ended meanwhile, and run it again")
     if verb == "retry_failed" and not found["deliveries"]:
         context.screen.note("nothing failed that could be sent again: muster groups list shows who can't be sent to")
     elif found["state"] in {"running", "planning"}:
         context.screen.note(f"next: muster broadcasts watch {number}")
     return OK
+
+
+def _asked(context: Context, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    """As long as there are more: each request takes so many, none what has ended since the first.
+
+    An API older than this command names no such bound, and is asked once.
+    """
+    key, part = context.options.idempotency_key or new_key(), 1
+    found = context.client.post(path, body, key=key)
+    total = found["deliveries"]
+    while found.get("more") and "settled_before" in found:
+        part += 1
+        bound = {"settled_before": found["settled_before"]}
+        found = context.client.post(path, {**(body or {}), **bound}, key=key, part=part)
+        total += found["deliveries"]
+    return {**found, "deliveries": total}
 
 
 def _cancel(context: Context) -> int:

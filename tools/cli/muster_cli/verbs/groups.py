@@ -91,7 +91,7 @@ def _list(context: Context) -> int:
     empty = (
         ("No group is like that.", "next: muster groups list")
         if narrowed
-        else ("There are no groups yet.", "next: muster groups add --bot ID --chat CHAT")
+        else ("There are no groups that this key may see.", "next: muster groups add --bot ID --chat CHAT")
     )
     columns = ("ID#", "TITLE", "BOT#", "TAGS", "PHASE", "HEALTH", "WINDOW", "SENT TO")
     return listed(context, _PATH, columns, _row, empty=empty, wanted=wanted)

@@ -41,9 +41,9 @@ def _add_making(here: options.Verbs) -> None:
     )
     parser = options.leaf(here, "new", "make a key and print it, once; what it may do goes to stderr", _new, *examples)
     parser.add_argument("name", type=kinds.text, metavar="NAME", help="what it is for")
-    what = f"repeatable: {', '.join(SCOPES)}"
+    what, scopes = f"repeatable, or with commas: {', '.join(SCOPES)}", kinds.among("scope", SCOPES)
     parser.add_argument(
-        "--scope", action="append", required=True, choices=SCOPES, dest="scopes", metavar="SCOPE", help=what
+        "--scope", action="extend", required=True, type=scopes, dest="scopes", metavar="SCOPE", help=what
     )
     what = "only this bot (repeatable, or with commas)"
     parser.add_argument("--bot", type=kinds.numbers, action="extend", dest="bots", metavar="ID", help=what)

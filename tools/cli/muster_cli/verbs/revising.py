@@ -6,7 +6,7 @@ import sys
 from typing import Any, Final
 
 from muster_cli import figures, kinds, message, options
-from muster_cli.errors import OK, usage
+from muster_cli.errors import OK, Failure, usage
 from muster_cli.options import Context
 from muster_cli.progress import Progress
 
@@ -53,7 +53,14 @@ def _recall(context: Context) -> int:
 def _edit(context: Context) -> int:
     given = context.options
     text = message.read(given, sys.stdin, needed=not (given.buttons or given.no_buttons))
-    return _revise(context, "edit_all", {"edit": message.edit(given, text)}, "Change its messages in every group?")
+    edit = message.edit(given, text)
+    try:
+        return _revise(context, "edit_all", {"edit": edit}, "Change its messages in every group?")
+    except Failure as failure:
+        worded = text is not None and not (given.caption and given.buttons)
+        if worded and failure.facts.get("code") == "edit_mismatch":
+            failure.hints.insert(0, "--caption where a photo, video or document was sent; without it where a text was")
+        raise
 
 
 def _revise(context: Context, verb: str, body: dict[str, Any] | None, question: str) -> int:

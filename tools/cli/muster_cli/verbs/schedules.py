@@ -39,7 +39,7 @@ def _list(context: Context) -> int:
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
-    begins = figures.brief(row["next_dates"][0]) if row["next_dates"] else ""
+    begins = figures.given(row["next_dates"][0]) if row["next_dates"] else ""
     named = row["schedule_id"], row["name"], row["cron"], row["timezone"]
     return *named, _state(row), begins, row["created_by"]
 
@@ -59,32 +59,23 @@ def _show(context: Context) -> int:
     if context.screen.as_json:
         context.screen.document(row)
         return OK
-    params = row["message"].get("params", {})
     context.screen.facts(
         [
             ("schedule", row["schedule_id"]),
             ("name", row["name"]),
             ("state", _state(row)),
             ("cron", f"{row['cron']} ({row['timezone']})"),
-            ("next", "\n".join(map(figures.when, row["next_dates"]))),
+            ("next", "\n".join(map(figures.given, row["next_dates"]))),
             ("ends", figures.when(row["ends_at"])),
-            ("targets", "; ".join(_targets(row["targets"]))),
+            ("targets", figures.targets(row)),
             ("priority", row["priority"]),
             ("expires after", figures.span(row["ttl_seconds"]) if row["ttl_seconds"] else ""),
             ("on unknown", row["on_unknown"]),
             ("created", f"{figures.when(row['created_at'])} by {row['created_by']}"),
-            ("call", row["message"].get("method")),
-            ("message", params.get("text") or params.get("caption") or ""),
+            *figures.content(row),
         ]
     )
     return OK
-
-
-def _targets(targets: dict[str, Any]) -> list[str]:
-    """In the words of `muster send`."""
-    names = {"group_ids": "group", "tags": "tag", "exclude_group_ids": "exclude-group", "exclude_tags": "exclude-tag"}
-    several = [f"{shown} {', '.join(map(str, targets[name]))}" for name, shown in names.items() if targets.get(name)]
-    return ["all", *several] if targets.get("all") else several
 
 
 def _switching(*, on: bool) -> Verb:
@@ -96,7 +87,7 @@ def _switch(context: Context, *, on: bool) -> int:
     if context.screen.as_json:
         context.screen.document(row)
         return OK
-    begins = f"; the next broadcast is made {figures.when(row['next_dates'][0])}" if row["next_dates"] else ""
+    begins = f"; the next broadcast is made {figures.given(row['next_dates'][0])}" if row["next_dates"] else ""
     context.screen.line(f"Schedule {row['schedule_id']} ({row['name']}) is {_state(row)}{begins}.")
     return OK
 

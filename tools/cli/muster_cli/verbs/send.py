@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from muster_cli import figures, kinds, message, options, watching
-from muster_cli.errors import INTERRUPTED, OK, Failure, usage
+from muster_cli.errors import OK, REFUSED, UNREACHABLE, Failure, usage
 from muster_cli.options import Context
 
 _PATH = "/api/send_messages"
@@ -29,7 +29,8 @@ def add(verbs: options.Verbs) -> None:
     _add_targets(parser)
     _add_delivery(parser)
     parser.add_argument("--dry-run", action="store_true", help="show whom it would reach; nothing is sent")
-    parser.add_argument("--watch", action="store_true", help="follow it to its end")
+    parser.add_argument("--watch", action="store_true", help="follow it to its end, as broadcasts watch does")
+    options.watchable(parser)
     options.askable(parser)
     options.repeatable(parser)
 
@@ -98,7 +99,7 @@ def _watch(context: Context, broadcast_id: int) -> int:
         return watching.watch(context, broadcast_id, interval=1.0)
     except Failure as failure:
         failure.facts["broadcast_id"] = broadcast_id
-        if failure.exit_code != INTERRUPTED:
+        if failure.exit_code in {REFUSED, UNREACHABLE}:
             failure.hints.append(f"broadcast {broadcast_id} is accepted, and goes on all the same")
         raise
 
@@ -111,6 +112,8 @@ def _check(context: Context) -> None:
         raise usage(f"--at is past: {figures.shown(at)}")
     if context.options.dry_run and context.options.watch:
         raise usage("--dry-run sends nothing that --watch could follow")
+    if context.options.give_up_after is not None and not context.options.watch:
+        raise usage("--give-up-after is for --watch")
 
 
 def _estimate(context: Context, body: dict[str, Any]) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def _one(here: options.Verbs, name: str, what: str, run: Verb, *examples: str) -
 
 
 def _kinds_of(parser: ArgumentParser, *, required: bool) -> None:
-    what = f"repeatable: {', '.join(KINDS)}"
+    what, each = f"repeatable, or with commas: {', '.join(KINDS)}", kinds.among("kind", KINDS)
     parser.add_argument(
-        "--kind", action="append", required=required, choices=KINDS, dest="kinds", metavar="KIND", help=what
+        "--kind", action="extend", required=required, type=each, dest="kinds", metavar="KIND", help=what
     )
 
 
