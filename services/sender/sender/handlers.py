@@ -59,7 +59,7 @@ class Deliveries:
         self._window = window
         self._head_start = HeadStart()
         self._contents: dict[int, tuple[int, dict[str, Any]]] = {}  # with its edition
-        self._revise = Revisions(pool, api, registry=registry, window=window, owner=ledger.owner)
+        self._revise = Revisions(pool, api, registry=registry, window=window, life=ledger.life)
 
     async def __call__(self, job: GroupMessageJob) -> None:
         """By kind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 from common.errors import StoreUnavailable
 from common.store import reaping
@@ -12,29 +13,50 @@ from common.store.pool import Pool
 from common.telemetry.redact import describe
 
 INTERVAL = 2.0  # seconds; the reaper waits for several of them
-_SOON = 0.2  # seconds between attempts at the first one: nothing begins before it
+KNOWN = 3.0  # seconds that a beat may be old where something is begun
+_PATIENCE = 1.0  # seconds until the next one: a connection that hangs does not hold another's beat up
+_SOON = 0.2  # seconds between attempts, and looks
 _log = logging.getLogger(__name__)
 
 
-async def beat(pool: Pool, owner: str) -> None:
+class Life:
+    """This process, named by `owner` in what it begins, and when the brain was last told that it lives."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.begun = asyncio.Event()  # with the first beat
+        self._told = float("-inf")
+
+    def told(self, at: float) -> None:
+        """By a beat that was begun then, by the monotonic clock."""
+        self._told = max(self._told, at)
+        self.begun.set()
+
+    async def known(self) -> None:
+        """Waits for a beat that is young enough: an intent of an owner who seems dead would be in doubt at once."""
+        while time.monotonic() - self._told > KNOWN:  # noqa: ASYNC110 (it grows old by itself)
+            await asyncio.sleep(_SOON)
+
+
+async def beat(pool: Pool, life: Life) -> None:
     """Once."""
+    asked = time.monotonic()
     async with pool.transaction("beat") as tx:
-        await reaping.beat(tx, owner)
+        await reaping.beat(tx, life.owner)
+    life.told(asked)
 
 
-async def run(stop: asyncio.Event, pool: Pool, owner: str, begun: asyncio.Event) -> None:
-    """Until the stop; a beat that can't be written is tried again at the next.
-
-    `begun` with the first: an intent of an owner who was never seen would be a dead sender's, and its send in doubt.
-    """
-    told = False
+async def run(stop: asyncio.Event, pool: Pool, life: Life) -> None:
+    """Until the stop; what can't be written is tried again soon. A beat that takes long may still come, and counts."""
+    well = True
     while not stop.is_set():
+        beating = asyncio.create_task(beat(pool, life))
         try:
-            await beat(pool, owner)
-            begun.set()
-        except StoreUnavailable as error:
-            if begun.is_set() or not told:
+            await asyncio.wait_for(asyncio.shield(beating), _PATIENCE)
+            well = True
+        except (StoreUnavailable, TimeoutError) as error:
+            if well:
                 _log.warning("no heartbeat", extra={"error": describe(error)})
-            told = True
+            well = False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), INTERVAL if begun.is_set() else _SOON)
+            await asyncio.wait_for(stop.wait(), INTERVAL if well else _SOON)

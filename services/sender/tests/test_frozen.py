@@ -126,5 +126,5 @@ async def test_an_old_edit_is_not_put_over_a_new_one(fleet: Fleet, brain: Direct
 
 
 def test_what_is_still_fresh_nobody_takes_for_a_dead_senders() -> None:
-    """The last beat may be one interval older than the intent; a second for its way is more than enough."""
-    assert SILENT.total_seconds() >= FRESH + heartbeat.INTERVAL + 1
+    """Nothing is begun behind a beat that is older than `KNOWN`; a second for its way is more than enough."""
+    assert SILENT.total_seconds() >= FRESH + heartbeat.KNOWN + 1

@@ -154,9 +154,10 @@ async def bar(tx: Tx) -> int:
 
 
 async def beat(tx: Tx, owner: str) -> None:
-    """This process lives."""
+    """This process lives. Of two at once the later one to be written is the later one: neither sets the other back."""
     await tx.execute(
-        "INSERT INTO workers (owner, beat_at) VALUES ($1, now()) ON CONFLICT (owner) DO UPDATE SET beat_at = now()",
+        """INSERT INTO workers (owner, beat_at) VALUES ($1, clock_timestamp())
+           ON CONFLICT (owner) DO UPDATE SET beat_at = clock_timestamp()""",
         owner,
     )
 
