@@ -6,6 +6,7 @@ in deadlocks with those who have work.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -160,6 +161,12 @@ async def beat(tx: Tx, owner: str) -> None:
            ON CONFLICT (owner) DO UPDATE SET beat_at = clock_timestamp()""",
         owner,
     )
+
+
+async def ahead(tx: Tx) -> float:
+    """By how many seconds the database's clock is ahead of our monotonic one."""
+    now: float = await tx.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+    return now - time.monotonic()
 
 
 async def forget_workers(tx: Tx, silent: timedelta) -> None:
