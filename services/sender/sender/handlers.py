@@ -17,7 +17,7 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, Unknown, WrongFile
+from common.telegram.errors import TelegramError, TokenRevoked, Unknown, WrongFile, message_ids
 from common.telemetry import metrics
 
 from sender.journal import FRESH
@@ -169,7 +169,7 @@ class Deliveries:
         except TelegramError as error:
             failure = error
         decision = await self._decide(failure, method, access, begun, supply)
-        return self._ended(job, begun, decision, _message_ids(result), progress), result
+        return self._ended(job, begun, decision, message_ids(result), progress), result
 
     async def _decide(
         self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply
@@ -234,10 +234,3 @@ class Deliveries:
                 self._contents.pop(next(iter(self._contents)))
             self._contents[broadcast_id] = known
         return known[1]
-
-
-def _message_ids(result: Any) -> tuple[int, ...]:
-    """Of an album all of them."""
-    messages = result if isinstance(result, list) else [result]
-    found = [message.get("message_id") for message in messages if isinstance(message, dict)]
-    return tuple(number for number in found if isinstance(number, int) and 0 < number <= MOST_ID)
