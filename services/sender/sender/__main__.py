@@ -36,7 +36,7 @@ async def main() -> None:
         )
         clock = DatabaseClock(worker.pool)
         drained = asyncio.Event()
-        life = Life(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+        life = Life(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}", worker.stop)
         desk = MediaDesk(worker.pool, life.owner, timeout=settings.telegram_timeout)
         window = SendWindow(worker.pool, clock)
         handle = Deliveries(worker.pool, api, registry, window, Ledger(worker.pool, clock, life), desk)

@@ -17,7 +17,7 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import TelegramError, TokenRevoked, Unknown, WrongFile, message_ids
+from common.telegram.errors import NotSent, TelegramError, TokenRevoked, Unknown, WrongFile, message_ids
 from common.telemetry import metrics
 
 from sender.journal import FRESH
@@ -188,7 +188,12 @@ class Deliveries:
         return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
 
     async def _place(self, access: BotAccess, begun: Begun) -> Any | TelegramError:
-        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it."""
+        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it.
+
+        Not asked once this process is to go: the time that is left is for one call, and may be over.
+        """
+        if self._ledger.life.ends:
+            return NotSent("this process stops")
         try:
             wanted = {"chat_id": begun.chat_id, "user_id": access.bot_id}
             return await self._api.call(access, "getChatMember", wanted)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 
-from common.errors import StoreUnavailable
+from common.errors import HandBack, StoreUnavailable
 from common.store import reaping
 from common.store.pool import Pool
 from common.telemetry.redact import describe
@@ -20,10 +20,11 @@ _log = logging.getLogger(__name__)
 
 
 class Life:
-    """This process, named by `owner` in what it begins, and when the brain was last told that it lives."""
+    """This process, named by `owner` in what it begins: whether the brain knows that it lives, and it is to go on."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, stop: asyncio.Event) -> None:
         self.owner = owner
+        self._stop = stop
         self.begun = asyncio.Event()  # with the first beat
         self._told = float("-inf")
 
@@ -32,10 +33,20 @@ class Life:
         self._told = max(self._told, at)
         self.begun.set()
 
-    async def known(self) -> None:
-        """Waits for a beat that is young enough: an intent of an owner who seems dead would be in doubt at once."""
-        while time.monotonic() - self._told > KNOWN:  # noqa: ASYNC110 (it grows old by itself)
+    async def goes_on(self) -> None:
+        """Waits for a beat that is young enough: an intent of an owner who seems dead would be in doubt at once.
+
+        HandBack from the stop on: a call that is begun then may outlast the time that is left.
+        """
+        while not self.ends and time.monotonic() - self._told > KNOWN:  # noqa: ASYNC110 (a beat grows old by itself)
             await asyncio.sleep(_SOON)
+        if self.ends:
+            raise HandBack
+
+    @property
+    def ends(self) -> bool:
+        """It is told to go."""
+        return self._stop.is_set()
 
 
 async def beat(pool: Pool, life: Life) -> None:

@@ -74,8 +74,8 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
         """Given back without a call."""
 
     async def begin(self, job: JobT) -> BegunT | None:
-        """None for a stale job: its slot is given back, its row says what is true."""
-        await self.life.known()
+        """None for a stale job: its slot is given back, its row says what is true. HandBack where we are to go."""
+        await self.life.goes_on()
         key, begun = self._key(job), None
         self._hands[key] += 1
         try:

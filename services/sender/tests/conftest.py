@@ -162,7 +162,7 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
     registry = BotRegistry(db.pool, vault)
 
     def make(owner: str) -> Deliveries:
-        life = Life(owner)
+        life = Life(owner, asyncio.Event())
         life.told(math.inf)  # as far as it knows
         ledger, desk = Ledger(db.pool, clock, life), MediaDesk(db.pool, owner, timeout=2)
         return Deliveries(db.pool, api, registry, SendWindow(db.pool, clock), ledger, desk)

@@ -26,7 +26,7 @@ async def test_it_has_begun_when_the_first_beat_is_written_and_not_before(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A new pod's first connections may be refused: its broker's are let through, and its first beat is not."""
-    stop, life = asyncio.Event(), Life("me")
+    stop, life = asyncio.Event(), Life("me", asyncio.Event())
     async with TcpProxy.before(db.url) as proxy:
         proxy.refuse = True
         pool = Pool(proxy.through(db.url), name="sender", max_size=1, timeout=1)
@@ -49,7 +49,7 @@ async def test_it_goes_on_through_an_outage(db: Database, monkeypatch: pytest.Mo
     """A connection that is lost without a word takes seconds to be given up: the next beat takes another."""
     monkeypatch.setattr(heartbeat, "INTERVAL", 0.05)
     monkeypatch.setattr(heartbeat, "_PATIENCE", 0.3)
-    stop, life = asyncio.Event(), Life("me")
+    stop, life = asyncio.Event(), Life("me", asyncio.Event())
     async with TcpProxy.before(db.url) as proxy:
         pool = Pool(proxy.through(db.url), name="sender", max_size=4, timeout=5)
         beating = asyncio.create_task(heartbeat.run(stop, pool, life))
@@ -70,7 +70,7 @@ async def test_it_goes_on_through_an_outage(db: Database, monkeypatch: pytest.Mo
 
 
 async def test_a_beat_that_comes_late_sets_no_later_one_back(db: Database) -> None:
-    life = Life("me")
+    life = Life("me", asyncio.Event())
     async with db.transaction() as late:
         await late.execute("SELECT 1")
         await heartbeat.beat(db.pool, life)
@@ -80,14 +80,14 @@ async def test_a_beat_that_comes_late_sets_no_later_one_back(db: Database) -> No
     async with db.transaction() as tx:
         assert await tx.fetchval(BEAT_AT) > before
     life.told(-math.inf)
-    await asyncio.wait_for(life.known(), 0.1)
+    await asyncio.wait_for(life.goes_on(), 0.1)
 
 
 async def test_nothing_is_begun_while_the_last_beat_is_old(fleet: Fleet) -> None:
     """Its owner would be taken for dead before its call can be made."""
     broadcast_id, job = await one_sending(fleet)
     await slotted_again(fleet)
-    life = fleet.handle._ledger.life = Life("test-sender")
+    life = fleet.handle._ledger.life = Life("test-sender", asyncio.Event())
     life.told(time.monotonic() - heartbeat.KNOWN - 0.1)
     handling = asyncio.create_task(fleet.handle(job))
     await asyncio.sleep(0.5)
