@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
+from common import clock
 from common.errors import Reject, StoreUnavailable
 from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
@@ -104,9 +105,9 @@ class Deliveries:
             return
         try:
             await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
-            asked = time.monotonic()
+            asked = clock.uptime()
             begun = await self._ledger.begin(job)
-            self._head_start.add(time.monotonic() - asked)
+            self._head_start.add(clock.uptime() - asked)
             if begun is not None:
                 content = await self._edition(job, begun)  # an edit changes words, and no files
                 ended, result = await self._attempt(job, access, begun, content, supply, before=asked + FRESH)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 
+from common import clock
 from common.errors import HandBack, StoreUnavailable
 from common.store import reaping
 from common.store.pool import Pool
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Life:
-    """This process, named by `owner` in what it begins: whether the brain knows that it lives, and it is to go on."""
+    """This process, named by `owner` in what it begins: whether the brain knows of it, and whether it is to go on."""
 
     def __init__(self, owner: str, stop: asyncio.Event) -> None:
         self.owner = owner
@@ -29,7 +29,7 @@ class Life:
         self._told = float("-inf")
 
     def told(self, at: float) -> None:
-        """By a beat that was begun then, by the monotonic clock."""
+        """By a beat that was begun then, by `clock.uptime`."""
         self._told = max(self._told, at)
         self.begun.set()
 
@@ -38,7 +38,7 @@ class Life:
 
         HandBack from the stop on: a call that is begun then may outlast the time that is left.
         """
-        while not self.ends and time.monotonic() - self._told > KNOWN:  # noqa: ASYNC110 (a beat grows old by itself)
+        while not self.ends and clock.uptime() - self._told > KNOWN:  # noqa: ASYNC110 (a beat grows old by itself)
             await asyncio.sleep(_SOON)
         if self.ends:
             raise HandBack
@@ -51,7 +51,7 @@ class Life:
 
 async def beat(pool: Pool, life: Life) -> None:
     """Once."""
-    asked = time.monotonic()
+    asked = clock.uptime()
     async with pool.transaction("beat") as tx:
         await reaping.beat(tx, life.owner)
     life.told(asked)

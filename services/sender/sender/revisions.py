@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from common import clock
 from common.congestion import Refusal
 from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
@@ -70,9 +71,9 @@ class Revisions:
         """A stale job gives its slot back: its row says what is true."""
         access = await self._registry.access(job.bot_id)
         await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
-        asked = time.monotonic()
+        asked = clock.uptime()
         item = await self._items.begin(job)
-        self._head_start.add(time.monotonic() - asked)
+        self._head_start.add(clock.uptime() - asked)
         if item is None:
             return
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 
 import pytest
+from common import clock
 from common.store import reaping
 from common.store.pool import Pool
 from common.testing.polling import eventually
@@ -88,10 +88,10 @@ async def test_nothing_is_begun_while_the_last_beat_is_old(fleet: Fleet) -> None
     broadcast_id, job = await one_sending(fleet)
     await slotted_again(fleet)
     life = fleet.handle._ledger.life = Life("test-sender", asyncio.Event())
-    life.told(time.monotonic() - heartbeat.KNOWN - 0.1)
+    life.told(clock.uptime() - heartbeat.KNOWN - 0.1)
     handling = asyncio.create_task(fleet.handle(job))
     await asyncio.sleep(0.5)
     assert set((await fleet.ledger(broadcast_id)).values()) == {"slotted"}
-    life.told(time.monotonic())
+    life.told(clock.uptime())
     await handling
     assert set((await fleet.ledger(broadcast_id)).values()) == {"sent"}
