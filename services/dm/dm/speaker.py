@@ -28,6 +28,7 @@ from common.telegram.errors import (
     Transient,
     Unknown,
     UserGone,
+    message_ids,
 )
 from common.telegram.limits import counts
 from common.telemetry import metrics
@@ -106,7 +107,7 @@ class Speaker:
             except TelegramError as error:
                 return await self._answered(access, reply, turn, error)
             else:
-                await self._settle(reply, turn, "sent", message_id=_message_id(result))
+                await self._settle(reply, turn, "sent", message_id=next(iter(message_ids(result)), None))
                 return None
 
     async def _tell(self, reply: Reply, flood: Flood) -> None:
@@ -185,7 +186,3 @@ async def _pause(failures: int, trouble: TelegramError) -> None:
     if pause > _IN_PLACE:
         raise RetryLater(timedelta(seconds=pause), f"Telegram: {trouble.outcome}", counts=False)
     await asyncio.sleep(pause)
-
-
-def _message_id(result: Any) -> int | None:
-    return result.get("message_id") if isinstance(result, dict) else None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from common.errors import HandBack, Reject, RetryLater
 from common.store import bots
+from common.telegram.client import BotApi
 
 from .conftest import Join
 from .driver import BOT_ID, TOKEN, Did, User
@@ -73,6 +74,23 @@ async def test_a_worker_that_stops_begins_no_call(ada: User) -> None:
     ada.voice._speaker._stop.clear()
     assert messages(await ada.brings(job)) == ["ok"]
     assert (await ada.row("replies"))["attempts"] == 1
+
+
+@pytest.mark.parametrize("message_id", [2**70, "7", None])
+async def test_an_answer_that_no_row_can_hold_makes_no_second_reply(
+    ada: User, monkeypatch: pytest.MonkeyPatch, message_id: Any
+) -> None:
+    """It was said; a job that fails now comes again."""
+    real = BotApi.call
+
+    async def call(self: BotApi, bot: Any, method: str, params: Any = None) -> Any:
+        result = await real(self, bot, method, params)
+        return {"message_id": message_id} if method == "sendMessage" else result
+
+    monkeypatch.setattr(BotApi, "call", call)
+    assert messages(await ada.writes("/help")) == ["ok"]
+    reply = await ada.row("replies")
+    assert (reply["state"], reply["message_id"]) == ("sent", None)
 
 
 async def test_a_revoked_old_token_costs_no_job(ada: User) -> None:

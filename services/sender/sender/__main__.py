@@ -20,6 +20,7 @@ from common.telegram.secrets import TokenVault
 
 from sender import heartbeat
 from sender.handlers import Deliveries
+from sender.heartbeat import Life
 from sender.ledger import Ledger
 from sender.media import MediaDesk
 from sender.settings import SenderSettings
@@ -34,18 +35,18 @@ async def main() -> None:
             worker.pool, TokenVault(KeyRing.from_base64(settings.encryption_keys.get_secret_value()))
         )
         clock = DatabaseClock(worker.pool)
-        drained, begun = asyncio.Event(), asyncio.Event()
-        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        desk = MediaDesk(worker.pool, owner, timeout=settings.telegram_timeout)
+        drained = asyncio.Event()
+        life = Life(f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}", worker.stop)
+        desk = MediaDesk(worker.pool, life.owner, timeout=settings.telegram_timeout)
         window = SendWindow(worker.pool, clock)
-        handle = Deliveries(worker.pool, api, registry, window, Ledger(worker.pool, clock, owner), desk)
+        handle = Deliveries(worker.pool, api, registry, window, Ledger(worker.pool, clock, life), desk)
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(heartbeat.run(drained, worker.pool, owner, begun), name="heartbeat")
+                loops.create_task(heartbeat.run(drained, worker.pool, life), name="heartbeat")
                 loops.create_task(clock.run(worker.stop), name="clock")
                 loops.create_task(window.run(worker.stop), name="window")
                 await first(clock.ready, worker.stop)
-                await first(begun, worker.stop)
+                await first(life.begun, worker.stop)
                 loops.create_task(_consume(worker, handle, drained), name="consume")
         finally:
             await api.close()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
+from common import clock
 from common.errors import Reject, StoreUnavailable
 from common.jobs import GroupMessageJob, PlanBroadcast, ReviseMessage, SendFinalMessage
 from common.records import Begun
@@ -17,7 +18,7 @@ from common.send_window import SendWindow
 from common.store import broadcasts, deliveries
 from common.store.pool import Pool
 from common.telegram.client import BotAccess, BotApi
-from common.telegram.errors import MOST_ID, TelegramError, TokenRevoked, Unknown, WrongFile
+from common.telegram.errors import NotSent, TelegramError, TokenRevoked, Unknown, WrongFile, message_ids
 from common.telemetry import metrics
 
 from sender.journal import FRESH
@@ -59,7 +60,7 @@ class Deliveries:
         self._window = window
         self._head_start = HeadStart()
         self._contents: dict[int, tuple[int, dict[str, Any]]] = {}  # with its edition
-        self._revise = Revisions(pool, api, registry=registry, window=window, owner=ledger.owner)
+        self._revise = Revisions(pool, api, registry=registry, window=window, life=ledger.life)
 
     async def __call__(self, job: GroupMessageJob) -> None:
         """By kind."""
@@ -104,9 +105,9 @@ class Deliveries:
             return
         try:
             await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
-            asked = time.monotonic()
+            asked = clock.uptime()
             begun = await self._ledger.begin(job)
-            self._head_start.add(time.monotonic() - asked)
+            self._head_start.add(clock.uptime() - asked)
             if begun is not None:
                 content = await self._edition(job, begun)  # an edit changes words, and no files
                 ended, result = await self._attempt(job, access, begun, content, supply, before=asked + FRESH)
@@ -169,7 +170,7 @@ class Deliveries:
         except TelegramError as error:
             failure = error
         decision = await self._decide(failure, method, access, begun, supply)
-        return self._ended(job, begun, decision, _message_ids(result), progress), result
+        return self._ended(job, begun, decision, message_ids(result), progress), result
 
     async def _decide(
         self, error: TelegramError | None, method: str, access: BotAccess, begun: Begun, supply: Supply
@@ -188,7 +189,12 @@ class Deliveries:
         return decide(error, attempts=begun.attempts, unsent=begun.unsent, once_more=once_more)
 
     async def _place(self, access: BotAccess, begun: Begun) -> Any | TelegramError:
-        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it."""
+        """The bot's own in the group: unlike getChat it says of a public group, too, whether the bot is in it.
+
+        Not asked once this process is to go: the time that is left is for one call, and may be over.
+        """
+        if self._ledger.life.ends:
+            return NotSent("this process stops")
         try:
             wanted = {"chat_id": begun.chat_id, "user_id": access.bot_id}
             return await self._api.call(access, "getChatMember", wanted)
@@ -234,10 +240,3 @@ class Deliveries:
                 self._contents.pop(next(iter(self._contents)))
             self._contents[broadcast_id] = known
         return known[1]
-
-
-def _message_ids(result: Any) -> tuple[int, ...]:
-    """Of an album all of them."""
-    messages = result if isinstance(result, list) else [result]
-    found = [message.get("message_id") for message in messages if isinstance(message, dict)]
-    return tuple(number for number in found if isinstance(number, int) and 0 < number <= MOST_ID)

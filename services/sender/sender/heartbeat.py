@@ -6,35 +6,68 @@ import asyncio
 import contextlib
 import logging
 
-from common.errors import StoreUnavailable
+from common import clock
+from common.errors import HandBack, StoreUnavailable
 from common.store import reaping
 from common.store.pool import Pool
 from common.telemetry.redact import describe
 
 INTERVAL = 2.0  # seconds; the reaper waits for several of them
-_SOON = 0.2  # seconds between attempts at the first one: nothing begins before it
+KNOWN = 3.0  # seconds that a beat may be old where something is begun
+_PATIENCE = 1.0  # seconds until the next one: a connection that hangs does not hold another's beat up
+_SOON = 0.2  # seconds between attempts, and looks
 _log = logging.getLogger(__name__)
 
 
-async def beat(pool: Pool, owner: str) -> None:
+class Life:
+    """This process, named by `owner` in what it begins: whether the brain knows of it, and whether it is to go on."""
+
+    def __init__(self, owner: str, stop: asyncio.Event) -> None:
+        self.owner = owner
+        self._stop = stop
+        self.begun = asyncio.Event()  # with the first beat
+        self._told = float("-inf")
+
+    def told(self, at: float) -> None:
+        """By a beat that was begun then, by `clock.uptime`."""
+        self._told = max(self._told, at)
+        self.begun.set()
+
+    async def goes_on(self) -> None:
+        """Waits for a beat that is young enough: an intent of an owner who seems dead would be in doubt at once.
+
+        HandBack from the stop on: a call that is begun then may outlast the time that is left.
+        """
+        while not self.ends and clock.uptime() - self._told > KNOWN:  # noqa: ASYNC110 (a beat grows old by itself)
+            await asyncio.sleep(_SOON)
+        if self.ends:
+            raise HandBack
+
+    @property
+    def ends(self) -> bool:
+        """It is told to go."""
+        return self._stop.is_set()
+
+
+async def beat(pool: Pool, life: Life) -> None:
     """Once."""
+    asked = clock.uptime()
     async with pool.transaction("beat") as tx:
-        await reaping.beat(tx, owner)
+        await reaping.beat(tx, life.owner)
+    life.told(asked)
 
 
-async def run(stop: asyncio.Event, pool: Pool, owner: str, begun: asyncio.Event) -> None:
-    """Until the stop; a beat that can't be written is tried again at the next.
-
-    `begun` with the first: an intent of an owner who was never seen would be a dead sender's, and its send in doubt.
-    """
-    told = False
+async def run(stop: asyncio.Event, pool: Pool, life: Life) -> None:
+    """Until the stop; what can't be written is tried again soon. A beat that takes long may still come, and counts."""
+    well = True
     while not stop.is_set():
+        beating = asyncio.create_task(beat(pool, life))
         try:
-            await beat(pool, owner)
-            begun.set()
-        except StoreUnavailable as error:
-            if begun.is_set() or not told:
+            await asyncio.wait_for(asyncio.shield(beating), _PATIENCE)
+            well = True
+        except (StoreUnavailable, TimeoutError) as error:
+            if well:
                 _log.warning("no heartbeat", extra={"error": describe(error)})
-            told = True
+            well = False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), INTERVAL if begun.is_set() else _SOON)
+            await asyncio.wait_for(stop.wait(), INTERVAL if well else _SOON)

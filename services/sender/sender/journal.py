@@ -23,6 +23,8 @@ from common.store.pool import Pool, Tx
 from common.store.slots import Used
 from common.telemetry.redact import describe
 
+from sender.heartbeat import Life
+
 UNWRITABLE: Final = "Telegram's answer could not be written"
 _GATHER = 0.004  # seconds
 FRESH = 4.0  # seconds from before an intent to its call: later, others may have taken its owner for dead
@@ -35,14 +37,14 @@ EndedT = TypeVar("EndedT")
 
 
 class Journal(ABC, Generic[JobT, BegunT, EndedT]):
-    """One a process, named by `owner`: while it beats, what it has begun is not touched by others."""
+    """One a process: while it beats, what it has begun is not touched by others."""
 
     rows: ClassVar[in_hand.Ledger]
 
-    def __init__(self, pool: Pool, clock: DatabaseClock, owner: str) -> None:
+    def __init__(self, pool: Pool, clock: DatabaseClock, life: Life) -> None:
         self._pool = pool
         self._clock = clock
-        self.owner = owner
+        self.life = life
         self._intents = Batch(self._begin, gather=_GATHER)
         # One at a time, and so the larger: nobody waits for an outcome as a call waits for its intent.
         self._outcomes = Batch(self._settle, gather=_GATHER, at_once=1)
@@ -72,7 +74,8 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
         """Given back without a call."""
 
     async def begin(self, job: JobT) -> BegunT | None:
-        """None for a stale job: its slot is given back, its row says what is true."""
+        """None for a stale job: its slot is given back, its row says what is true. HandBack where we are to go."""
+        await self.life.goes_on()
         key, begun = self._key(job), None
         self._hands[key] += 1
         try:
@@ -147,7 +150,7 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
 
     async def _withdraw(self, jobs: list[JobT]) -> list[None]:
         async with self._pool.transaction("withdraw") as tx:
-            await in_hand.withdraw(tx, self.rows, [self._key(job) for job in jobs], self.owner)
+            await in_hand.withdraw(tx, self.rows, [self._key(job) for job in jobs], self.life.owner)
         return [None] * len(jobs)
 
     async def _settle(self, batch: list[EndedT]) -> list[None]:

@@ -60,7 +60,7 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
         return job.delivery_id
 
     async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, Begun]:
-        return {row.delivery_id: row for row in await deliveries.begin(tx, keys, self.owner)}
+        return {row.delivery_id: row for row in await deliveries.begin(tx, keys, self.life.owner)}
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[Ended]) -> None:
         written = await deliveries.settle(tx, [_outcome(ended) for ended in batch])

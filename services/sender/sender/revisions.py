@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from common import clock
 from common.congestion import Refusal
 from common.errors import StoreUnavailable
 from common.ids import BotId, ChatId
@@ -25,6 +26,7 @@ from common.store.slots import Used
 from common.telegram.client import BotAccess, BotApi
 from common.telegram.errors import TelegramError, TokenRevoked, Unknown
 
+from sender.heartbeat import Life
 from sender.journal import FRESH, UNWRITABLE, Journal
 from sender.rules import revising
 from sender.rules.head_start import HeadStart
@@ -45,7 +47,7 @@ class _Ended:
 
 
 class Revisions:
-    """One a process, with the sends' owner and window."""
+    """One a process, with the sends' life and window."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class Revisions:
         *,
         registry: BotRegistry,
         window: SendWindow,
-        owner: str,
+        life: Life,
     ) -> None:
         self._pool = pool
         self._api = api
@@ -63,15 +65,15 @@ class Revisions:
         self._clock = window.clock
         self._head_start = HeadStart()
         self._contents: dict[int, dict[str, Any]] = {}
-        self._items = _Items(pool, window.clock, owner)
+        self._items = _Items(pool, window.clock, life)
 
     async def __call__(self, job: ReviseMessage) -> None:
         """A stale job gives its slot back: its row says what is true."""
         access = await self._registry.access(job.bot_id)
         await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
-        asked = time.monotonic()
+        asked = clock.uptime()
         item = await self._items.begin(job)
-        self._head_start.add(time.monotonic() - asked)
+        self._head_start.add(clock.uptime() - asked)
         if item is None:
             return
         try:
@@ -129,7 +131,7 @@ class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
         return job.item_id
 
     async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunItem]:
-        return {row.item_id: row for row in await revision_items.begin(tx, keys, self.owner)}
+        return {row.item_id: row for row in await revision_items.begin(tx, keys, self.life.owner)}
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[_Ended]) -> None:
         written = await revision_items.settle(tx, [_outcome(ended) for ended in batch])

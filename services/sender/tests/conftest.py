@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +26,7 @@ from common.telegram.floods import FloodMemory
 from common.telegram.secrets import TokenVault
 from common.testing.postgres import Database
 from sender.handlers import Deliveries
+from sender.heartbeat import Life
 from sender.ledger import Ledger
 from sender.media import MediaDesk
 from telegram_sim.testing import Simulation
@@ -160,7 +162,9 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
     registry = BotRegistry(db.pool, vault)
 
     def make(owner: str) -> Deliveries:
-        ledger, desk = Ledger(db.pool, clock, owner), MediaDesk(db.pool, owner, timeout=2)
+        life = Life(owner, asyncio.Event())
+        life.told(math.inf)  # as far as it knows
+        ledger, desk = Ledger(db.pool, clock, life), MediaDesk(db.pool, owner, timeout=2)
         return Deliveries(db.pool, api, registry, SendWindow(db.pool, clock), ledger, desk)
 
     yield Fleet(sim, db, make(OWNER), make)

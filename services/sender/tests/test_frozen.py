@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from common import clock
 from common.ids import BotId
 from common.jobs import SendFinalMessage
 from common.store import broadcasts, reaping, steering
@@ -47,10 +48,10 @@ class Frozen:
         await asyncio.wait_for(self._stopped.wait(), 10)
 
     async def wake(self) -> None:
-        """Much later: by its clock no time is left."""
+        """Just too late, by the clock that goes on while the machine is suspended."""
         assert self._task is not None
-        self._monkeypatch.setattr("sender.handlers.FRESH", 0.0)
-        self._monkeypatch.setattr("sender.revisions.FRESH", 0.0)
+        uptime = clock.uptime
+        self._monkeypatch.setattr(clock, "uptime", lambda: uptime() + FRESH)
         self._goes_on.set()
         await self._task
 
@@ -126,5 +127,5 @@ async def test_an_old_edit_is_not_put_over_a_new_one(fleet: Fleet, brain: Direct
 
 
 def test_what_is_still_fresh_nobody_takes_for_a_dead_senders() -> None:
-    """The last beat may be one interval older than the intent; a second for its way is more than enough."""
-    assert SILENT.total_seconds() >= FRESH + heartbeat.INTERVAL + 1
+    """Nothing is begun behind a beat that is older than `KNOWN`; a second for its way is more than enough."""
+    assert SILENT.total_seconds() >= FRESH + heartbeat.KNOWN + 1

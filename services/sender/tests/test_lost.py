@@ -154,6 +154,21 @@ async def test_what_the_former_bot_is_told_loses_no_group_of_another(
     assert await phases(fleet) == ["discovered"]
 
 
+async def test_a_flood_that_the_question_meets_is_obeyed_by_all(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    broadcast_id, job = await one_sending(fleet)
+    await slotted_again(fleet)
+
+    async def call(_self: Any, _access: Any, method: str, *_: Any, **__: Any) -> Any:
+        raise errors.Flood(300) if method == "getChatMember" else NOT_FOUND
+
+    monkeypatch.setattr(BotApi, "call", call)
+    await fleet.handle(job)
+    async with fleet.db.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM bots WHERE flood_until > now() + interval '4 min'") == 1
+    [row] = await fleet.rows(broadcast_id)
+    assert (row["state"], row["reason"], row["unsent"]) == ("pending", "flood", 1)
+
+
 @pytest.mark.parametrize(
     ("error", "method", "expected"),
     [
@@ -186,7 +201,7 @@ def test_only_what_may_speak_of_another_chat_is_asked_for(error: TelegramError, 
         (errors.Refused("400 member list is inaccessible"), "content"),  # of a chat that is there
         (errors.NotSent(), "not_sent"),
         (errors.Transient(), "not_sent"),
-        (errors.Flood(3), "not_sent"),
+        (errors.Flood(3), "flood"),
         (errors.TokenRevoked(), "not_sent"),
     ],
 )

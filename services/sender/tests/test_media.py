@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from common.store import broadcasts
+from common.telegram.client import BotApi
 from common.testing.polling import eventually
 from sender.rules.sources import file_id
 
@@ -181,9 +182,27 @@ async def test_when_the_uploaders_own_group_refuses_another_uploads(fleet: Fleet
         assert await tx.fetchval("SELECT count(*) FROM media_files WHERE file_id IS NULL") == 0
 
 
+@pytest.mark.parametrize("absurd", ["a\0b", "https://elsewhere.test/x"])
+async def test_an_absurd_file_id_is_not_kept(
+    fleet: Fleet, brain: Direct, monkeypatch: pytest.MonkeyPatch, absurd: str
+) -> None:
+    """It was sent; each further one is uploaded anew."""
+    ids = await fleet.grow(2, (await bot_ids(fleet))[0])
+    real = BotApi.upload
+
+    async def upload(*args: Any, **options: Any) -> Any:
+        return await real(*args, **options) | {"photo": [{"file_id": absurd}]}
+
+    monkeypatch.setattr(BotApi, "upload", upload)
+    source = await fleet.keep(b"v" * 1000)
+    assert await settled(fleet, await fleet.broadcast(ids, content=photo(source))) == ["sent"] * 2
+    assert len(uploads(await fleet.effects("sendPhoto"))) == 2
+
+
 def test_a_video_that_became_an_animation_is_known_by_its_file_id() -> None:
     assert file_id({"animation": {"file_id": "a"}, "document": {"file_id": "d"}}, 0, "video") == "a"
     assert file_id({"photo": [{"file_id": "small"}, {"file_id": "large"}]}, 0, "photo") == "large"
     assert file_id([{"photo": [{"file_id": "x"}]}], 3, "photo") is None
     assert file_id({"message_id": 1}, 0, "photo") is None
+    assert file_id({"photo": [{"file_id": "x" * 256}]}, 0, "photo") is None
     assert file_id(None, 0, "photo") is None

@@ -73,7 +73,7 @@ async def test_an_absurd_answer_is_read_as_far_as_it_makes_sense(
 async def test_what_the_database_refuses_is_unknown_and_its_batch_is_written(
     fleet: Fleet, brain: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sender.handlers.MOST_ID", HUGE)
+    monkeypatch.setattr(errors, "MOST_ID", HUGE)
     ids = await fleet.grow(5, BotId((await bot_ids(fleet))[0]))
     answered(monkeypatch, fleet.groups[ids[0]], {"ok": True, "result": {"message_id": HUGE}})
     broadcast_id = await fleet.broadcast(ids)

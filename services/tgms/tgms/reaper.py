@@ -43,7 +43,7 @@ class Reaper:
     async def _round(self) -> None:
         async with self._pool.transaction("reaper") as tx:
             await self._leader.fence(tx)
-            steady = self._steadiness.begins(time.monotonic())
+            steady = self._steadiness.begins(time.monotonic(), await reaping.ahead(tx))
             counts = {
                 "unslotted": await in_hand.unslot(tx, "deliveries", LATE),
                 "orphans": await reaping.orphans(tx, SILENT) if steady else 0,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from common.store import in_hand, revision_items, revisions
+from common.store import in_hand, reaping, revision_items, revisions
 from common.store.pool import Pool
 
 from tgms.leader import Leader
@@ -33,7 +33,7 @@ class Revisions:
     async def _round(self) -> None:
         async with self._pool.transaction("revisions") as tx:
             await self._leader.fence(tx)
-            steady = self._steadiness.begins(time.monotonic())
+            steady = self._steadiness.begins(time.monotonic(), await reaping.ahead(tx))
             counts = {
                 "unslotted": await in_hand.unslot(tx, "revision_items", LATE),
                 "orphans": await revision_items.orphans(tx, SILENT) if steady else 0,

@@ -6,6 +6,7 @@ in deadlocks with those who have work.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -154,11 +155,18 @@ async def bar(tx: Tx) -> int:
 
 
 async def beat(tx: Tx, owner: str) -> None:
-    """This process lives."""
+    """This process lives. Of two at once the later one to be written is the later one: neither sets the other back."""
     await tx.execute(
-        "INSERT INTO workers (owner, beat_at) VALUES ($1, now()) ON CONFLICT (owner) DO UPDATE SET beat_at = now()",
+        """INSERT INTO workers (owner, beat_at) VALUES ($1, clock_timestamp())
+           ON CONFLICT (owner) DO UPDATE SET beat_at = clock_timestamp()""",
         owner,
     )
+
+
+async def ahead(tx: Tx) -> float:
+    """By how many seconds the database's clock is ahead of our monotonic one."""
+    now: float = await tx.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+    return now - time.monotonic()
 
 
 async def forget_workers(tx: Tx, silent: timedelta) -> None:

@@ -12,6 +12,7 @@ import aiohttp
 from opentelemetry import trace
 from pydantic_core import to_json
 
+from common import clock
 from common.ids import BotId
 from common.telegram import errors
 from common.telegram.errors import Flood, Late, NotSent, TelegramError, Unknown
@@ -63,8 +64,8 @@ class BotApi:
     ) -> Any:
         """The raw `result`; one of `telegram.errors` otherwise. Cancelled in the middle of it, the call is in doubt.
 
-        Late where it is not begun `before` then, by the monotonic clock: a process may be stopped anywhere, and wake
-        hours later.
+        Late where it is not begun `before` then, by `clock.uptime`: a process or its machine may be stopped
+        anywhere, and wake hours later.
         """
         return await self._call(bot, method, params, to_json(params or {}), self._patience, before)
 
@@ -104,7 +105,7 @@ class BotApi:
         with CurrentSpan(_tracer, f"telegram {method}", trace.SpanKind.CLIENT) as span:
             if span.is_recording():
                 span.set_attributes({"rpc.system": "telegram", "rpc.method": method, "muster.bot_id": bot.bot_id})
-            late = before is not None and time.monotonic() > before
+            late = before is not None and clock.uptime() > before
             answer = Late() if late else await self._exchange(bot, method, body, patience)
             outcome = answer.outcome if isinstance(answer, TelegramError) else "ok"
             child(metrics.TELEGRAM_SECONDS, method, outcome).observe(time.perf_counter() - started)

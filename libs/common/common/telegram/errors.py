@@ -228,6 +228,13 @@ def outcome(status: int, body: bytes, retry_after: str | None) -> Any | Telegram
     )
 
 
+def message_ids(result: Any) -> tuple[int, ...]:
+    """Of what was sent, of an album all of them; an id that no message of Telegram's has is not known."""
+    messages = result if isinstance(result, list) else [result]
+    found = [message.get("message_id") for message in messages if isinstance(message, dict)]
+    return tuple(number for number in found if type(number) is int and 0 < number <= MOST_ID)
+
+
 def classify(
     code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None = None
 ) -> TelegramError:

@@ -22,6 +22,7 @@ class Link:
 
     sides: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
     sent_up: int = 0
+    lost: bool = False
 
     def end(self, *, reset: bool) -> None:
         """Both sides at once: with a reset, or as an orderly close that drops what was not written."""
@@ -87,8 +88,13 @@ class TcpProxy:
         for direction in directions or ("up", "down"):
             self._open[direction].clear()
 
+    def lose(self) -> None:
+        """A firewall forgets the connections that are open: nothing comes through them any more; new ones work."""
+        for link in self._links:
+            link.lost = True
+
     def heal(self) -> None:
-        """Undoes every fault; what a partition held arrives now, as TCP would have it."""
+        """Undoes every fault but that; what a partition held arrives now, as TCP would have it."""
         self.refuse, self.delay, self.cut_up_after = False, 0.0, None
         for gate in self._open.values():
             gate.set()
@@ -137,6 +143,8 @@ class TcpProxy:
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 await self._open[direction].wait()
+                if link.lost:
+                    continue
                 passed = self._passing(link, direction, data)
                 writer.write(passed)
                 await writer.drain()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from common import clock
 from common.telegram.client import BotAccess, BotApi, Upload, upload_time
 from common.telegram.errors import Flood, Late, NotSent, TelegramError, Unknown
 from common.telegram.floods import FloodMemory
@@ -52,12 +53,12 @@ async def test_a_call_is_one_json_post(api: BotApi, peer: HttpPeer) -> None:
 
 async def test_what_comes_too_late_is_not_begun(api: BotApi, peer: HttpPeer) -> None:
     """Also when the time passed while it waited for a flood to end."""
-    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=time.monotonic() - 1))
+    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=clock.uptime() - 1))
     assert isinstance(error, Late)
-    assert isinstance(await failure(api.upload(ME, "sendPhoto", {}, {}, before=time.monotonic() - 1)), Late)
+    assert isinstance(await failure(api.upload(ME, "sendPhoto", {}, {}, before=clock.uptime() - 1)), Late)
     peer.acts = [answering(429, to_json({"ok": False, "error_code": 429, "parameters": {"retry_after": 1}}))]
     assert isinstance(await failure(api.call(ME, "sendMessage", {"chat_id": 42})), Flood)
-    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=time.monotonic() + 0.5))
+    error = await failure(api.call(ME, "sendMessage", {"chat_id": 42}, before=clock.uptime() + 0.5))
     assert isinstance(error, Late)
     assert len(peer.requests) == 1
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 _KINDS: Final = {"sendPhoto": "photo", "sendVideo": "video", "sendDocument": "document"}
 _ALBUM: Final = "sendMediaGroup"
 _MEDIA = re.compile(r"media:([1-9][0-9]{0,18})")
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")  # Telegram's are base64; no address, and nothing that no row can hold
 # Telegram may make one of these of a file, whatever it was sent as: a GIF becomes an animation.
 _MADE_OF: Final = ("photo", "video", "animation", "document")
 
@@ -48,14 +49,14 @@ def with_files(method: str, params: dict[str, Any], files: Mapping[int, str]) ->
 
 
 def file_id(result: Any, place: int, kind: str) -> str | None:
-    """From the answer: of a photo the largest size."""
+    """From the answer: of a photo the largest size. None of what can't be one."""
     message = result[place] if isinstance(result, list) and place < len(result) else result
     if not isinstance(message, dict):
         return None
     found = next((message[made] for made in (kind, *_MADE_OF) if message.get(made)), None)
     last = found[-1] if isinstance(found, list) else found
     named = last.get("file_id") if isinstance(last, dict) else None
-    return named if isinstance(named, str) else None
+    return named if isinstance(named, str) and _FILE_ID.fullmatch(named) else None
 
 
 def of_address(broadcast_id: int, address: str) -> bytes:

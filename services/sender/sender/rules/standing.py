@@ -26,11 +26,13 @@ def asks(error: TelegramError, method: str) -> bool:
 
 
 def truth(error: TelegramError, method: str, answer: Any | TelegramError) -> TelegramError:
-    """What it means by the answer to that question. Nothing was sent: where there is none, it is tried again."""
+    """What it means by the answer to that question. Nothing was sent: where there is none, it is tried again; a 429 is
+    the bot's, whatever was asked.
+    """
     match answer:
-        case Gone() | Migrated():
+        case Gone() | Migrated() | Flood():
             return answer
-        case NotSent() | Unknown() | Flood() | TokenRevoked():
+        case NotSent() | Unknown() | TokenRevoked():
             return NotSent("refused, and nobody knows which chat was meant")
         case {"status": "left" | "kicked"} | {"is_member": False}:
             return Gone(str(error))
