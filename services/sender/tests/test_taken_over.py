@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import deliveries, group_states, groups, moving, steering
+from common.store import deliveries, group_states, groups, steering, strays
 from common.store.groups import Note
 
 from .conftest import Fleet
@@ -24,7 +24,7 @@ async def take_over(fleet: Fleet, group_id: int, bot_id: BotId) -> None:
 
 async def handed_over(fleet: Fleet) -> int:
     async with fleet.db.transaction() as tx:
-        return await moving.hand_over(tx)
+        return (await strays.settle(tx, await strays.look(tx, strays.START)))["handed_over"]
 
 
 async def test_what_waits_with_the_old_bot_goes_to_the_new_one(fleet: Fleet) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId
 from common.records import Candidate
-from common.store import deliveries, group_states, in_hand, moving, revision_items
+from common.store import deliveries, group_states, in_hand, moving, reaping, revision_items, strays
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
@@ -60,7 +60,8 @@ STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "settled": lambda tx: deliveries.settle(tx, [Outcome(7, NOW, "sent")]),
     "put off": lambda tx: deliveries.put_off(tx, JOBS, SECOND),
     "postponed": lambda tx: deliveries.postpone(tx, [CHOSEN[0][0]]),
-    "handed over": lambda tx: moving._hand_over(tx, [7, 8]),
+    "handed over": lambda tx: moving.hand_over(tx, [7, 8]),
+    "barred": lambda tx: reaping.bar(tx, [7, 8]),
     "items assigned": lambda tx: in_hand.assign(tx, "revision_items", CHOSEN),
     "items begun": lambda tx: revision_items.begin(tx, JOBS, "w1"),
     "items withdrawn": lambda tx: in_hand.withdraw(tx, "revision_items", JOBS, "w1"),
@@ -86,6 +87,16 @@ async def test_rows_are_found_by_their_keys_alone(grown: Tx, mode: str) -> None:
         if explainer.indexes & BY_STATE or explainer.scanned:
             wrong[name] = sorted(explainer.indexes & BY_STATE | explainer.scanned)
     assert wrong == {}
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_strayed_is_looked_for_in_the_order_of_what_waits(grown: Tx, mode: str) -> None:
+    await grown.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    explainer = Explainer(grown)
+    found = await strays.look(explainer, strays.START)  # type: ignore[arg-type]  # stands for a transaction
+    assert explainer.indexes == {"deliveries_pending", "groups_pkey", "broadcasts_pkey"}
+    assert (explainer.scanned, explainer.sorts) == (set(), 0)
+    assert (found.barred, found.pointers, found.elsewhere) == ([], [], [])
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
