@@ -60,7 +60,7 @@ async def test_what_has_a_slot_does_not_begin(fleet: Fleet, reason: str) -> None
     out, into = await fleet.grow(2, (await bot_ids(fleet))[0])
     broadcast_id = await fleet.broadcast([out, into])
     await slotted(fleet)
-    jobs = [(row["delivery_id"], row["slot_at"]) for row in await fleet.rows(broadcast_id)]
+    jobs = [(row["delivery_id"], row["slot_at"], row["bot_id"]) for row in await fleet.rows(broadcast_id)]
     async with fleet.db.transaction() as tx:
         await bar(tx, out, reason)
         assert [begun.group_id for begun in await deliveries.begin(tx, jobs, "me")] == [into]

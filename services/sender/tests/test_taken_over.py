@@ -49,9 +49,10 @@ async def test_what_has_a_slot_does_not_begin_with_the_old_bot(fleet: Fleet) -> 
         number = await tx.fetchval("UPDATE deliveries SET state = 'slotted', slot_at = $1 RETURNING delivery_id", SLOT)
     await take_over(fleet, group_id, new)
     async with fleet.db.transaction() as tx:
-        assert await deliveries.begin(tx, [(number, SLOT)], "me") == []
+        assert await deliveries.begin(tx, [(number, SLOT, old)], "me") == []
         await tx.execute("UPDATE groups SET bot_id = $1", old)
-        assert len(await deliveries.begin(tx, [(number, SLOT)], "me")) == 1
+        assert await deliveries.begin(tx, [(number, SLOT, new)], "me") == [], "a job of another bot"
+        assert len(await deliveries.begin(tx, [(number, SLOT, old)], "me")) == 1
 
 
 @pytest.mark.parametrize(

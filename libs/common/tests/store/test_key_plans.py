@@ -54,7 +54,7 @@ WANTED = {BotId(n): 3 for n in range(1, 11)}
 CHOSEN = [(Candidate(7, 7, 7, BotId(8), 5, NOW), NOW)]
 STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "assigned": lambda tx: in_hand.assign(tx, "deliveries", CHOSEN),
-    "begun": lambda tx: deliveries.begin(tx, JOBS, "w1"),
+    "begun": lambda tx: deliveries.begin(tx, [(*job, 8) for job in JOBS], "w1"),
     "withdrawn": lambda tx: in_hand.withdraw(tx, "deliveries", JOBS, "w1"),
     "dropped": lambda tx: in_hand.drop(tx, "deliveries", JOBS),
     "settled": lambda tx: deliveries.settle(tx, [Outcome(7, NOW, "sent")]),

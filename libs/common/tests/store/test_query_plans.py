@@ -144,7 +144,7 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND, turn=0),
         {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
     ),
-    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
+    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW, 8)], "w1"), {"bots_pkey", "groups_pkey"}),
     "sends that have strayed": (
         lambda tx: strays.look(tx, strays.START),
         {"deliveries_pending", "groups_pkey", "broadcasts_pkey"},
