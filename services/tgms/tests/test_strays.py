@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +125,30 @@ async def test_what_follows_into_a_group_that_was_out_of_sending_long_ago_has_an
     await work._round()
     [row], [broadcast] = await town.rows("deliveries"), await town.rows("broadcasts")
     assert (row["group_id"], row["state"], broadcast["state"]) == (stays, "failed", "done")
+
+
+async def test_what_follows_its_group_does_not_wait_for_the_pointers_window(town: Town, bot_id: int) -> None:
+    """It waited for a day that the group knows nothing of; what has begun still goes first."""
+    async with town.db.transaction() as tx:
+        stays = await groups.register(tx, BotId(bot_id), ChatId(-1001234567890), title="new", kind="supergroup")
+        double = await groups.register(tx, BotId(bot_id), ChatId(-77), title="old", kind="group")
+        await tx.execute(
+            """UPDATE groups SET window_from = (now() AT TIME ZONE 'UTC' + interval '12 h')::time,
+                   window_to = (now() AT TIME ZONE 'UTC' + interval '13 h')::time WHERE group_id = $1""",
+            double,
+        )
+        targets = Targets(group_ids=[double])
+        for parts_done in (0, 1):
+            made = await broadcasts.create(tx, targets, CONTENT)
+            await deliveries.plan(tx, made, targets, limit=10)
+            await broadcasts.planned(tx, made)
+            begun = "UPDATE deliveries SET parts_done = 1, not_before = to_timestamp(-1) WHERE broadcast_id = $1"
+            await tx.execute(begun if parts_done else "SELECT $1::bigint", made)
+        found = await deliveries.candidates(tx, {BotId(bot_id): 9}, AHEAD, turn=0)
+        await deliveries.postpone(tx, [candidate for candidate in found if candidate.due_at > datetime.now(UTC)])
+        await moving.move(tx, ChatId(-77), ChatId(-1001234567890))
+    rows = await town.rows("deliveries")
+    assert [(row["group_id"], row["not_before"].timestamp()) for row in rows] == [(stays, 0.0), (stays, -1.0)]
 
 
 async def test_what_was_taken_over_by_whoever_says_nothing_of_it_is_handed_over(

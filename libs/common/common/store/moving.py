@@ -145,6 +145,7 @@ async def _follow(tx: Tx, pointer: int) -> int:
                UPDATE deliveries d SET
                    group_id = CASE WHEN f.refusal IS NULL THEN f.group_id ELSE d.group_id END,
                    bot_id = CASE WHEN f.refusal IS NULL THEN f.bot_id ELSE d.bot_id END,
+                   not_before = least(d.not_before, to_timestamp(0)),  -- that was the pointer's window
                    state = CASE WHEN f.refusal IS NULL THEN 'pending' WHEN d.reason = ANY($2::text[]) THEN 'unknown'
                                 WHEN f.group_id IS NULL THEN 'failed' ELSE 'cancelled' END,
                    reason = CASE WHEN f.refusal IS NULL OR d.reason = ANY($2::text[]) THEN d.reason
