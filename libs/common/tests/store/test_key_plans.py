@@ -111,6 +111,15 @@ async def test_what_waits_for_one_group_is_found_by_its_group(grown: Tx, mode: s
     assert not explainer.indexes & {"deliveries_pending", "deliveries_in_hand"} | explainer.scanned
 
 
+async def test_the_tables_are_sampled_after_a_plan_that_is_a_tenth_of_what_is_known(grown: Tx) -> None:
+    """A client with a thousand groups and a broadcast each second kept the server at it."""
+    known = []
+    for made in (1999, 2000, 3999):
+        await deliveries.analyze(grown, made)
+        known.append(await grown.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'deliveries'::regclass"))
+    assert known == [20_000, 40_000, 40_000]
+
+
 @pytest.mark.parametrize("seen", ["deliveries, group_turns", "deliveries, revision_items", "groups", ""])
 async def test_what_waits_is_read_in_its_order_whichever_tables_have_statistics(db: Database, seen: str) -> None:
     async with filling(db, YOUNG) as tx:
