@@ -89,7 +89,7 @@ class Deliveries:
         if total >= _MANY:
             with suppress(StoreUnavailable):  # it is sent without them, only slower
                 async with self._pool.transaction("analyze") as tx:
-                    await deliveries.analyze(tx)
+                    await deliveries.analyze(tx, total)
 
     async def _deliver(self, job: SendFinalMessage) -> None:
         access = await self._registry.access(job.bot_id)

@@ -58,7 +58,7 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
         """Its number."""
 
     @abstractmethod
-    async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunT]:
+    async def _write_intents(self, tx: Tx, jobs: Sequence[JobT]) -> Mapping[int, BegunT]:
         """By row: those that still have this very slot."""
 
     @abstractmethod
@@ -138,7 +138,7 @@ class Journal(ABC, Generic[JobT, BegunT, EndedT]):
 
     async def _begin(self, jobs: list[JobT]) -> list[BegunT | None]:
         async with self._pool.transaction("intents") as tx:
-            begun = dict(await self._write_intents(tx, [self._key(job) for job in jobs]))
+            begun = dict(await self._write_intents(tx, jobs))
         return [begun.pop(self._row(job), None) for job in jobs]  # a job that came twice is begun once
 
     async def _give_back(self, jobs: list[JobT]) -> list[None]:

@@ -13,7 +13,6 @@ from common.records import Begun
 from common.store import broadcasts, congestion, deliveries, group_states, groups, moving, slots
 from common.store.deliveries import Outcome
 from common.store.groups import Note
-from common.store.in_hand import Key
 from common.store.pool import Tx
 from common.store.slots import Used
 from common.telemetry import metrics
@@ -59,7 +58,8 @@ class Ledger(Journal[SendFinalMessage, Begun, Ended]):
     def _row(self, job: SendFinalMessage) -> int:
         return job.delivery_id
 
-    async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, Begun]:
+    async def _write_intents(self, tx: Tx, jobs: Sequence[SendFinalMessage]) -> Mapping[int, Begun]:
+        keys = [(job.delivery_id, job.slot_at, job.bot_id) for job in jobs]
         return {row.delivery_id: row for row in await deliveries.begin(tx, keys, self.life.owner)}
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[Ended]) -> None:

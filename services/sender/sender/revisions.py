@@ -19,7 +19,6 @@ from common.records import BegunItem
 from common.registry import BotRegistry
 from common.send_window import SendWindow
 from common.store import congestion, moving, revision_items, revisions, slots
-from common.store.in_hand import Key
 from common.store.pool import Pool, Tx
 from common.store.revision_items import ItemOutcome
 from common.store.slots import Used
@@ -130,7 +129,8 @@ class _Items(Journal[ReviseMessage, BegunItem, _Ended]):
     def _row(self, job: ReviseMessage) -> int:
         return job.item_id
 
-    async def _write_intents(self, tx: Tx, keys: Sequence[Key]) -> Mapping[int, BegunItem]:
+    async def _write_intents(self, tx: Tx, jobs: Sequence[ReviseMessage]) -> Mapping[int, BegunItem]:
+        keys = [self._key(job) for job in jobs]
         return {row.item_id: row for row in await revision_items.begin(tx, keys, self.life.owner)}
 
     async def _write_outcomes(self, tx: Tx, batch: Sequence[_Ended]) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from common.records import Candidate
-from common.store import broadcasts, deliveries, in_hand, reaping, slots, steering
+from common.store import broadcasts, deliveries, in_hand, slots, steering, strays
 from common.store.pool import Tx
 from common.testing.polling import eventually
 
@@ -28,6 +28,10 @@ async def bar(tx: Tx, group_id: int, reason: str) -> None:
     await tx.execute(f"UPDATE groups SET {BARS[reason]} WHERE group_id = $1", group_id)  # noqa: S608 (our own words)
 
 
+async def barred(tx: Tx) -> int:
+    return (await strays.settle(tx, await strays.look(tx, strays.START)))["barred"]
+
+
 async def slotted(fleet: Fleet) -> list[Candidate]:
     """All that wait are handed out."""
     async with fleet.db.transaction() as tx:
@@ -44,7 +48,7 @@ async def test_what_waits_for_one_is_not_handed_out_and_fails_with_the_reason(fl
         await bar(tx, out, reason)
     assert [candidate.group_id for candidate in await slotted(fleet)] == [into]
     async with fleet.db.transaction() as tx:
-        assert (await reaping.bar(tx), await reaping.bar(tx)) == (1, 0)
+        assert (await barred(tx), await barred(tx)) == (1, 0)
     rows = {row["group_id"]: row for row in await fleet.rows(broadcast_id)}
     assert (rows[out]["state"], rows[out]["reason"]) == ("failed", reason)
     assert rows[out]["settled_at"] is not None
@@ -56,7 +60,7 @@ async def test_what_has_a_slot_does_not_begin(fleet: Fleet, reason: str) -> None
     out, into = await fleet.grow(2, (await bot_ids(fleet))[0])
     broadcast_id = await fleet.broadcast([out, into])
     await slotted(fleet)
-    jobs = [(row["delivery_id"], row["slot_at"]) for row in await fleet.rows(broadcast_id)]
+    jobs = [(row["delivery_id"], row["slot_at"], row["bot_id"]) for row in await fleet.rows(broadcast_id)]
     async with fleet.db.transaction() as tx:
         await bar(tx, out, reason)
         assert [begun.group_id for begun in await deliveries.begin(tx, jobs, "me")] == [into]
@@ -68,7 +72,7 @@ async def test_what_may_have_arrived_is_still_in_doubt(fleet: Fleet) -> None:
     async with fleet.db.transaction() as tx:
         await tx.execute("UPDATE deliveries SET reason = 'sender died'")
         await bar(tx, out, "archived")
-        assert await reaping.bar(tx) == 1
+        assert await barred(tx) == 1
     [row] = await fleet.rows(broadcast_id)
     assert (row["state"], row["reason"]) == ("unknown", "sender died")
 

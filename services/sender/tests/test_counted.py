@@ -47,11 +47,9 @@ async def test_a_sender_that_dies_is_the_first_doubt_only_once(fleet: Fleet) -> 
     async with fleet.db.transaction() as tx:
         await tx.execute("UPDATE deliveries SET attempts = 2, reason = 'file'")
         for _ in range(2):
-            row = await tx.fetchrow(
-                "UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING delivery_id, slot_at"
-            )
+            row = await tx.fetchrow("UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING *")
             assert row is not None
-            await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"])], "dead")
+            await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"], row["bot_id"])], "dead")
             await reaping.orphans(tx, timedelta(seconds=8))
             states.append(await tx.fetchval("SELECT state FROM deliveries"))
     assert states == ["pending", "unknown"]

@@ -76,7 +76,7 @@ async def test_an_attempt_that_was_given_up_changes_nothing_of_the_next_one(flee
         assert await steering.again(tx, broadcast_id, "unknown") == 1
         later = job.slot_at + timedelta(seconds=1)
         await tx.execute("UPDATE deliveries SET state = 'slotted', slot_at = $1", later)
-        assert len(await deliveries.begin(tx, [(job.delivery_id, later)], OWNER)) == 1
+        assert len(await deliveries.begin(tx, [(job.delivery_id, later, job.bot_id)], OWNER)) == 1
         assert await deliveries.settle(tx, [Outcome(job.delivery_id, job.slot_at, "pending")]) == set()
     assert set((await fleet.ledger(broadcast_id)).values()) == {"sending"}
 
@@ -230,7 +230,7 @@ async def one_sending(fleet: Fleet, **options: Any) -> tuple[int, SendFinalMessa
         await slots.provide(tx)
         await tx.execute("UPDATE bot_slots SET held_by = $2 WHERE bot_id = $1 AND slot = 1", bot_id, str(number))
         await tx.execute("UPDATE group_turns SET held_by = $1", number)
-        assert len(await deliveries.begin(tx, [(number, SLOT)], OWNER)) == 1
+        assert len(await deliveries.begin(tx, [(number, SLOT, bot_id)], OWNER)) == 1
     return broadcast_id, SendFinalMessage(delivery_id=number, group_id=group_id, bot_id=bot_id, slot=1, slot_at=SLOT)
 
 

@@ -46,5 +46,5 @@ async def test_it_has_no_slots_and_what_has_one_already_does_not_begin(fleet: Fl
             assert ({slot.bot_id for slot in await slots.free(tx, timedelta())} == {first, second}) is enabled
             row = await tx.fetchrow("UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING *")
             assert row is not None
-            begun = await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"])], "me")
+            begun = await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"], first)], "me")
         assert len(begun) == enabled

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import deliveries, group_states, groups, moving, steering
+from common.store import deliveries, group_states, groups, steering, strays
 from common.store.groups import Note
 
 from .conftest import Fleet
@@ -24,7 +24,7 @@ async def take_over(fleet: Fleet, group_id: int, bot_id: BotId) -> None:
 
 async def handed_over(fleet: Fleet) -> int:
     async with fleet.db.transaction() as tx:
-        return await moving.hand_over(tx)
+        return (await strays.settle(tx, await strays.look(tx, strays.START)))["handed_over"]
 
 
 async def test_what_waits_with_the_old_bot_goes_to_the_new_one(fleet: Fleet) -> None:
@@ -49,9 +49,10 @@ async def test_what_has_a_slot_does_not_begin_with_the_old_bot(fleet: Fleet) -> 
         number = await tx.fetchval("UPDATE deliveries SET state = 'slotted', slot_at = $1 RETURNING delivery_id", SLOT)
     await take_over(fleet, group_id, new)
     async with fleet.db.transaction() as tx:
-        assert await deliveries.begin(tx, [(number, SLOT)], "me") == []
+        assert await deliveries.begin(tx, [(number, SLOT, old)], "me") == []
         await tx.execute("UPDATE groups SET bot_id = $1", old)
-        assert len(await deliveries.begin(tx, [(number, SLOT)], "me")) == 1
+        assert await deliveries.begin(tx, [(number, SLOT, new)], "me") == [], "a job of another bot"
+        assert len(await deliveries.begin(tx, [(number, SLOT, old)], "me")) == 1
 
 
 @pytest.mark.parametrize(

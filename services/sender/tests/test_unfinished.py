@@ -149,11 +149,9 @@ async def died(fleet: Fleet, group_id: int, content: dict[str, Any]) -> int:
         await tx.execute(turn, group_id)  # nobody else begins it
     broadcast_id = await fleet.broadcast([group_id], content=content)
     async with fleet.db.transaction() as tx:
-        row = await tx.fetchrow(
-            "UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING delivery_id, slot_at"
-        )
+        row = await tx.fetchrow("UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING *")
         assert row is not None
-        await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"])], "dead")
+        await deliveries.begin(tx, [(row["delivery_id"], row["slot_at"], row["bot_id"])], "dead")
         assert await reaping.orphans(tx, timedelta(seconds=8)) == 1
         await tx.execute("UPDATE group_turns SET next_at = now()")
     return broadcast_id

@@ -7,8 +7,9 @@ import random
 
 import pytest
 from common.ids import BotId, ChatId
-from common.store import broadcasts, deliveries, groups, moving, reaping, slots, steering
+from common.store import broadcasts, deliveries, groups, slots, steering, strays
 from common.store.broadcasts import Targets
+from common.store.pool import Tx
 from common.testing.polling import eventually
 
 from .town import Job, Town, migrate
@@ -128,6 +129,10 @@ async def test_what_has_a_slot_for_a_double_waits_for_the_group(town: Town, bot_
     assert {each["held_by"] for each in await town.rows("bot_slots") + await town.rows("group_turns")} == {None}
 
 
+async def settled(tx: Tx) -> dict[str, int]:
+    return await strays.settle(tx, await strays.look(tx, strays.START))
+
+
 AGAIN = "UPDATE deliveries SET state = 'pending', reason = $1"
 COPY = """INSERT INTO deliveries (broadcast_id, group_id, bot_id)
     SELECT broadcast_id, (SELECT min(group_id) FROM groups), bot_id FROM deliveries"""
@@ -153,8 +158,8 @@ async def test_what_waits_again_after_the_merge_follows_too(
     async with town.db.transaction() as tx:
         await tx.execute(AGAIN, reason)
         await tx.execute(statement)
-        assert await reaping.bar(tx) == 0
-        assert (await moving.follow(tx), await moving.follow(tx)) == (1, 0)
+        assert await settled(tx) == {"barred": 0, "followed": 1, "handed_over": 0}
+        assert (await strays.look(tx, strays.START)).pointers == []
     names = {stays["group_id"]: "stays", pointer["group_id"]: "pointer"}
     rows = await town.rows("deliveries")
     assert [(names[row["group_id"]], row["state"], row["reason"]) for row in rows] == ends
@@ -166,7 +171,8 @@ async def test_what_had_failed_before_the_merge_is_retried_in_the_group(town: To
     stays, _ = await town.rows()
     [row] = await town.rows("deliveries")
     async with town.db.transaction() as tx:
-        assert (await steering.again(tx, row["broadcast_id"], "failed"), await moving.follow(tx)) == (1, 1)
+        assert await steering.again(tx, row["broadcast_id"], "failed") == 1
+        assert (await settled(tx))["followed"] == 1
     [row] = await town.rows("deliveries")
     assert (row["group_id"], row["state"]) == (stays["group_id"], "pending")
 

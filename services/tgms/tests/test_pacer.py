@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from common.ids import BotId
-from common.store import reaping, revision_items, slots
+from common.store import reaping, revision_items, slots, strays
 from common.testing.polling import eventually
 from common.testing.postgres import Database
 from tgms import pacer
@@ -94,6 +94,32 @@ async def test_what_ends_while_slots_are_handed_out_keeps_its_end(
         turns = await tx.fetch("SELECT held_by FROM group_turns WHERE held_by IS NOT NULL")
     assert states == [ended, "slotted"]
     assert len(held) == len(turns) == len(published.jobs) == 1
+
+
+async def test_what_is_handed_over_while_slots_are_handed_out_is_not_the_old_bots(
+    db: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It called, for the row and the group agreed; its 403 lost the group for the new one."""
+    async with db.transaction() as tx:
+        await tx.execute(ROWS + SENDS)
+        await tx.execute("INSERT INTO bots (bot_id, username, token, token_key) VALUES (2, 'b2', 'x', 'k1')")
+    hold = slots.hold
+
+    async def while_it_is_taken_over(tx: Any, taken: Any) -> Any:
+        async with db.transaction() as other:
+            await other.execute("UPDATE groups SET bot_id = 2 WHERE group_id = 1")
+            found = await strays.look(other, strays.START)
+            assert (await strays.settle(other, found))["handed_over"] == 1
+        return await hold(tx, taken)
+
+    monkeypatch.setattr(slots, "hold", while_it_is_taken_over)
+    published: Any = Published()
+    await Pacer(db.pool, published, leader)._tick()
+    assert [job.group_id for job in published.jobs] == [2]
+    async with db.transaction() as tx:
+        rows = await tx.fetch("SELECT bot_id, state FROM deliveries ORDER BY group_id")
+        assert [tuple(row) for row in rows] == [(2, "pending"), (1, "slotted")]
+        assert await tx.fetchval("SELECT count(*) FROM bot_slots WHERE held_by IS NOT NULL") == 1
 
 
 async def test_nobody_waits_for_a_row_that_another_has_locked(db: Database, leader: Leader) -> None:

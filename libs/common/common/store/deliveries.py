@@ -76,12 +76,15 @@ async def plan(tx: Tx, broadcast_id: int, targets: Targets, *, limit: int) -> in
     return made
 
 
-async def analyze(tx: Tx) -> None:
-    """Statistics of what a plan has filled, now; autovacuum would be minutes later, and is not waited for.
+async def analyze(tx: Tx, made: int) -> None:
+    """Statistics of what a plan has filled, now; autovacuum would be minutes later, and is not waited for. Of less than
+    a tenth of the deliveries that the server knows of they would say the same again.
 
     Until then the server takes the tables for as small as they were, and reads them whole for a few rows.
     """
-    await tx.execute("ANALYZE (SKIP_LOCKED) deliveries, group_turns")
+    known: float = await tx.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'deliveries'::regclass")
+    if made >= known / 10:
+        await tx.execute("ANALYZE (SKIP_LOCKED) deliveries, group_turns")
 
 
 async def candidates(
@@ -146,16 +149,17 @@ async def postpone(tx: Tx, closed: Sequence[Candidate]) -> int:
     return int(status.rpartition(" ")[2])
 
 
-async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> list[Begun]:
-    """The intents: only deliveries that still have this very slot; what was paused, cancelled, moved, is too late or
-    may not be sent to its group any more, or not by that bot, is left out.
+async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime, int]], owner: str) -> list[Begun]:
+    """The intents: only deliveries that still have this very slot and bot; what was paused, cancelled, moved, is too
+    late or may not be sent to its group any more, or not by that bot, is left out.
     """
     rows = await tx.fetch(
         f"""UPDATE deliveries d SET state = 'sending', owner = $3, attempts = d.attempts + 1,
                edition = CASE WHEN d.parts_done = 0 THEN b.edition ELSE d.edition END
-           FROM unnest($1::bigint[], $2::timestamptz[]) AS j (delivery_id, slot_at), groups g, broadcasts b, bots
+           FROM unnest($1::bigint[], $2::timestamptz[], $5::bigint[]) AS j (delivery_id, slot_at, bot_id), groups g,
+               broadcasts b, bots
            WHERE d.delivery_id = j.delivery_id AND d.slot_at = j.slot_at AND {_STATE} = 'slotted'
-               AND g.group_id = d.group_id AND g.bot_id = d.bot_id AND {SENDABLE}
+               AND d.bot_id = j.bot_id AND g.group_id = d.group_id AND g.bot_id = d.bot_id AND {SENDABLE}
                AND b.broadcast_id = d.broadcast_id + 0 AND b.state = 'running'  -- + 0: not from it to all its rows
                AND (b.expires_at IS NULL OR b.expires_at > statement_timestamp() OR d.parts_done > 0)
                AND bots.bot_id = d.bot_id AND bots.state = 'active' AND bots.enabled
@@ -165,10 +169,11 @@ async def begin(tx: Tx, jobs: Sequence[tuple[int, datetime]], owner: str) -> lis
                coalesce(d.filled ->> 'title', g.title) AS title,
                coalesce(d.filled -> 'variables', g.variables) AS variables, b.edition, d.parts, d.parts_done,
                d.parts_done > 0 AND coalesce(d.edition < b.said_since, false) AS outdated""",  # noqa: S608 (our own words)
-        [delivery_id for delivery_id, _ in jobs],
-        [slot_at for _, slot_at in jobs],
+        [delivery_id for delivery_id, _, _ in jobs],
+        [slot_at for _, slot_at, _ in jobs],
         owner,
         list(IN_DOUBT),
+        [bot_id for _, _, bot_id in jobs],
     )
     return [Begun(**dict(row)) for row in rows]
 

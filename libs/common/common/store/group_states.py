@@ -46,7 +46,7 @@ async def save(tx: Tx, state: GroupState) -> None:
         """UPDATE groups SET bot_id = $2, phase = $3, health = $4, missing_rights = $5, out_reason = $6::text,
                failures = CASE WHEN $6::text IS NULL AND out_reason IS NOT NULL OR phase = 'lost' AND $3 <> 'lost'
                           THEN 0 ELSE failures END,
-               bot_since = CASE WHEN bot_id = $2 THEN bot_since ELSE now() END, updated_at = now()
+               updated_at = now()
            WHERE group_id = $1""",
         state.group_id,
         state.bot_id,

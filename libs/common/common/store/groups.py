@@ -56,7 +56,6 @@ async def register(tx: Tx, bot_id: BotId, chat_id: ChatId, *, title: str, kind: 
     group_id: int = await tx.fetchval(
         """INSERT INTO groups AS g (bot_id, chat_id, title, kind, tags) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (chat_id) DO UPDATE SET bot_id = excluded.bot_id,
-               bot_since = CASE WHEN g.bot_id = excluded.bot_id THEN g.bot_since ELSE now() END,
                title = excluded.title, kind = excluded.kind,
                phase = CASE WHEN g.phase = 'lost' THEN 'discovered' ELSE g.phase END, updated_at = now()
            RETURNING group_id""",

@@ -29,14 +29,16 @@ async def assign(tx: Tx, ledger: Ledger, chosen: Sequence[tuple[Candidate, datet
     """Each row is `slotted` and has its group's turn until the answer; by row the slot's time, or the turn's where that
     is later.
 
-    Left out is what is not `pending` any more, for others settle rows beside the pacer, and what somebody has locked.
+    Left out is what is not `pending` any more, or for another group or bot by now, for others settle rows beside the
+    pacer; and what somebody has locked.
     """
     key = _KEYS[ledger]
     rows = await tx.fetch(
         f"""WITH mine AS (
                SELECT d.{key}, d.group_id, c.slot_at, c.items
-               FROM unnest($1::bigint[], $2::timestamptz[], $3::int[]) AS c ({key}, slot_at, items)
-                   JOIN {ledger} d USING ({key})
+               FROM unnest($1::bigint[], $2::timestamptz[], $3::int[], $4::bigint[], $5::bigint[])
+                       AS c ({key}, slot_at, items, group_id, bot_id)
+                   JOIN {ledger} d USING ({key}, group_id, bot_id)
                WHERE {_STATE} = 'pending' FOR UPDATE OF d SKIP LOCKED),
            turns AS (
                UPDATE group_turns t SET held_by = mine.{key} FROM mine
@@ -47,6 +49,8 @@ async def assign(tx: Tx, ledger: Ledger, chosen: Sequence[tuple[Candidate, datet
         [candidate.delivery_id for candidate, _ in chosen],
         [at for _, at in chosen],
         [candidate.items for candidate, _ in chosen],
+        [candidate.group_id for candidate, _ in chosen],
+        [candidate.bot_id for candidate, _ in chosen],
     )
     return {row["row"]: row["slot_at"] for row in rows}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,14 +13,12 @@ from common.ids import ChatId
 from common.store import in_hand
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
-from common.store.groups import SENDABLE
 from common.store.pool import Tx
 from common.store.states import state_of
 
 _STATE: Final = state_of("d")
 _ALLOWED: Final = "(b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))"
 _NOT_FOR_IT: Final = "'the group has a bot that this broadcast is not for'"
-_CHUNK = 5000  # rows a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,7 @@ async def _take_over(tx: Tx, first: asyncpg.Record, other: asyncpg.Record, old: 
     await tx.execute("UPDATE groups SET chat_id = $2 WHERE group_id = $1", other["group_id"], old)
     if first["phase"] == "lost" and other["phase"] != "lost":
         await tx.execute(
-            """UPDATE groups SET phase = 'discovered', bot_id = $2, failures = 0, out_reason = NULL,
-                   bot_since = CASE WHEN bot_id = $2 THEN bot_since ELSE now() END
+            """UPDATE groups SET phase = 'discovered', bot_id = $2, failures = 0, out_reason = NULL
                WHERE group_id = $1""",
             first["group_id"],
             other["bot_id"],
@@ -90,51 +88,23 @@ async def _take_over(tx: Tx, first: asyncpg.Record, other: asyncpg.Record, old: 
     await _follow(tx, other["group_id"])
 
 
-async def follow(tx: Tx) -> int:
+async def follow(tx: Tx, pointers: Sequence[int]) -> int:
     """What waits for rows that became pointers goes on to the groups they point to; how many were moved or settled.
 
     What was at Telegram during the merge may wait again behind it.
     """
-    rows = await tx.fetch(
-        f"""SELECT DISTINCT d.group_id FROM broadcasts b
-           CROSS JOIN LATERAL (
-               SELECT g.group_id FROM groups g
-               WHERE NOT ({SENDABLE}) AND g.phase = 'migrated' AND g.updated_at > b.created_at - interval '1 hour'
-               OFFSET 0) g
-           CROSS JOIN LATERAL (
-               SELECT o.delivery_id FROM deliveries o
-               WHERE o.broadcast_id = b.broadcast_id AND o.group_id = g.group_id OFFSET 0) o
-           JOIN deliveries d USING (delivery_id)
-           WHERE b.state IN ('running', 'paused') AND {_STATE} = 'pending'"""  # noqa: S608 (our own words)
-    )
     count = 0
-    for row in rows:
+    for pointer in pointers:
         with suppress(asyncpg.UniqueViolationError):  # planned meanwhile under the new id: the next look sees it
             async with tx.transaction():
-                count += await _follow(tx, row["group_id"])
+                count += await _follow(tx, pointer)
     return count
 
 
-async def hand_over(tx: Tx) -> int:
-    """What waits with a bot that its group no longer has goes to the one that it has, a chunk of it; or is `failed`
-    where the broadcast is not for that bot, so that a retry takes it once it has one that it is for. How many.
+async def hand_over(tx: Tx, delivery_ids: Sequence[int]) -> int:
+    """What waits with a bot that its group no longer has goes to the one that it has; or is `failed` where the
+    broadcast is not for that bot, so that a retry takes it once it has one that it is for. How many.
     """
-    rows = await tx.fetch(
-        f"""SELECT d.delivery_id FROM broadcasts b
-           CROSS JOIN LATERAL (
-               SELECT g.group_id, g.bot_id FROM groups g
-               WHERE g.bot_since BETWEEN b.created_at - interval '1 hour' AND now() OFFSET 0) g  -- few, it believes
-           CROSS JOIN LATERAL (
-               SELECT d.delivery_id FROM deliveries d
-               WHERE d.broadcast_id = b.broadcast_id AND d.group_id = g.group_id AND d.bot_id <> g.bot_id
-                   AND {_STATE} = 'pending' OFFSET 0) d
-           WHERE b.state NOT IN ('cancelled', 'done') LIMIT $1""",  # noqa: S608 (our own words)
-        _CHUNK,
-    )
-    return await _hand_over(tx, [row["delivery_id"] for row in rows]) if rows else 0
-
-
-async def _hand_over(tx: Tx, delivery_ids: list[int]) -> int:
     count: int = await tx.fetchval(
         f"""WITH settled AS (
                UPDATE deliveries d SET
@@ -147,10 +117,10 @@ async def _hand_over(tx: Tx, delivery_ids: list[int]) -> int:
                WHERE g.group_id = d.group_id AND b.broadcast_id = d.broadcast_id AND d.delivery_id = ANY (ARRAY(
                    SELECT l.delivery_id FROM deliveries l WHERE l.delivery_id = ANY($1::bigint[])
                    FOR UPDATE SKIP LOCKED))
-               AND {_STATE} = 'pending' RETURNING {DELIVERY}),
+               AND {_STATE} = 'pending' AND d.bot_id <> g.bot_id RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
-        delivery_ids,
+        list(delivery_ids),
         list(IN_DOUBT),
     )
     return count
@@ -175,6 +145,7 @@ async def _follow(tx: Tx, pointer: int) -> int:
                UPDATE deliveries d SET
                    group_id = CASE WHEN f.refusal IS NULL THEN f.group_id ELSE d.group_id END,
                    bot_id = CASE WHEN f.refusal IS NULL THEN f.bot_id ELSE d.bot_id END,
+                   not_before = least(d.not_before, to_timestamp(0)),  -- that was the pointer's window
                    state = CASE WHEN f.refusal IS NULL THEN 'pending' WHEN d.reason = ANY($2::text[]) THEN 'unknown'
                                 WHEN f.group_id IS NULL THEN 'failed' ELSE 'cancelled' END,
                    reason = CASE WHEN f.refusal IS NULL OR d.reason = ANY($2::text[]) THEN d.reason

@@ -7,12 +7,13 @@ in deadlocks with those who have work.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from common.store.deliveries import IN_DOUBT
 from common.store.events import DELIVERY, TELL, TOLD_DELIVERIES
-from common.store.groups import SENDABLE, WHY_NOT
+from common.store.groups import WHY_NOT
 from common.store.pool import Tx
 from common.store.states import state_of
 
@@ -20,7 +21,6 @@ _STATE: Final = state_of("d")
 # Whether the holder of that id is nobody, or done; each is looked up by its key, whatever else is in the tables.
 _IDLE: Final = """coalesce((SELECT state FROM deliveries WHERE delivery_id = {0}),
                    (SELECT state FROM revision_items WHERE item_id = {0}), '') NOT IN ('slotted', 'sending')"""
-_BARRED: Final = f"NOT ({SENDABLE}) AND g.phase <> 'migrated'"
 _CHUNK = 5000  # rows a statement
 # Its first doubt, whatever else was tried before it.
 _ONCE_MORE = "b.on_unknown = 'resend_once' AND NOT coalesce(d.reason = ANY($2::text[]), false)"
@@ -121,12 +121,9 @@ async def expire(tx: Tx) -> int:
     )
 
 
-async def bar(tx: Tx) -> int:
-    """Rows of groups that nothing may be sent to any more, a chunk of them: `failed`, as a lost group's, so that a
-    retry takes them once the group is let in. What waits for a pointer goes elsewhere.
-
-    Looked for by the groups that were changed since the broadcast was made (less what any transaction may last): when
-    it was planned they could be sent to. Of millions that wait none is read.
+async def bar(tx: Tx, delivery_ids: Sequence[int]) -> int:
+    """Rows of groups that nothing may be sent to any more: `failed`, as a lost group's, so that a retry takes them once
+    the group is let in. What waits for a pointer goes elsewhere.
     """
     return await _count(
         tx,
@@ -135,21 +132,15 @@ async def bar(tx: Tx) -> int:
                    state = CASE WHEN d.reason = ANY($2::text[]) THEN 'unknown' ELSE 'failed' END,
                    reason = CASE WHEN d.reason = ANY($2::text[]) THEN d.reason ELSE {WHY_NOT} END
                FROM groups g
-               WHERE g.group_id = d.group_id AND {_BARRED} AND d.delivery_id = ANY (ARRAY(
-                   SELECT d.delivery_id FROM broadcasts b
-                   CROSS JOIN LATERAL (
-                       SELECT g.group_id FROM groups g
-                       WHERE {_BARRED} AND g.updated_at > b.created_at - interval '1 hour' OFFSET 0) g
-                   CROSS JOIN LATERAL (
-                       SELECT o.delivery_id FROM deliveries o
-                       WHERE o.broadcast_id = b.broadcast_id AND o.group_id = g.group_id OFFSET 0) o
-                   JOIN deliveries d USING (delivery_id)
-                   WHERE b.state IN ('running', 'paused') AND {_STATE} = 'pending' LIMIT $1
-                   FOR UPDATE OF d SKIP LOCKED))
-               AND {_STATE} = 'pending' RETURNING {DELIVERY}),
+               WHERE g.group_id = d.group_id AND ({WHY_NOT}) IS NOT NULL  -- no index of such groups knows it
+                   AND g.phase <> 'migrated'
+                   AND d.delivery_id = ANY (ARRAY(
+                       SELECT l.delivery_id FROM deliveries l WHERE l.delivery_id = ANY($1::bigint[])
+                       FOR UPDATE SKIP LOCKED))
+                   AND {_STATE} = 'pending' RETURNING {DELIVERY}),
            {TOLD_DELIVERIES}, {TELL}
            SELECT count(*) FROM settled""",  # noqa: S608 (our own words)
-        _CHUNK,
+        list(delivery_ids),
         list(IN_DOUBT),
     )
 

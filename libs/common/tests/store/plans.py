@@ -77,6 +77,7 @@ class Explainer:
     tx: Tx
     indexes: set[str] = field(default_factory=set)
     scanned: set[str] = field(default_factory=set)
+    sorts: int = 0
     repeated: int = 0  # subqueries that lock rows, and run once for each row of another table
 
     def transaction(self) -> Any:
@@ -109,6 +110,7 @@ class Explainer:
 
     def _walk(self, node: dict[str, Any], *, inner: bool = False) -> None:
         self.repeated += inner and node["Node Type"] == "LockRows"
+        self.sorts += node["Node Type"].endswith("Sort")
         if "Index Name" in node:
             self.indexes.add(node["Index Name"])
         self.indexes.update(node.get("Conflict Arbiter Indexes", ()))

@@ -20,11 +20,11 @@ INSERT INTO deliveries (broadcast_id, group_id, bot_id) SELECT broadcast_id, gro
 """
 
 
-async def slotted(tx: Tx) -> list[tuple[int, datetime]]:
+async def slotted(tx: Tx) -> list[tuple[int, datetime, int]]:
     """The one delivery, with a slot that is due."""
     row = await tx.fetchrow("UPDATE deliveries SET state = 'slotted', slot_at = now() RETURNING delivery_id, slot_at")
     assert row is not None
-    return [(row["delivery_id"], row["slot_at"])]
+    return [(row["delivery_id"], row["slot_at"], BOT)]
 
 
 @pytest.mark.parametrize(("left", "parts_done", "goes_on"), [(60, 0, True), (-1, 0, False), (-1, 1, True)])

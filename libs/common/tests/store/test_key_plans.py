@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from common.ids import BotId, ChatId
 from common.records import Candidate
-from common.store import deliveries, group_states, in_hand, moving, revision_items
+from common.store import deliveries, group_states, in_hand, moving, reaping, revision_items, strays
 from common.store.deliveries import Outcome
 from common.store.pool import Tx
 from common.store.revision_items import ItemOutcome
@@ -54,13 +54,14 @@ WANTED = {BotId(n): 3 for n in range(1, 11)}
 CHOSEN = [(Candidate(7, 7, 7, BotId(8), 5, NOW), NOW)]
 STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "assigned": lambda tx: in_hand.assign(tx, "deliveries", CHOSEN),
-    "begun": lambda tx: deliveries.begin(tx, JOBS, "w1"),
+    "begun": lambda tx: deliveries.begin(tx, [(*job, 8) for job in JOBS], "w1"),
     "withdrawn": lambda tx: in_hand.withdraw(tx, "deliveries", JOBS, "w1"),
     "dropped": lambda tx: in_hand.drop(tx, "deliveries", JOBS),
     "settled": lambda tx: deliveries.settle(tx, [Outcome(7, NOW, "sent")]),
     "put off": lambda tx: deliveries.put_off(tx, JOBS, SECOND),
     "postponed": lambda tx: deliveries.postpone(tx, [CHOSEN[0][0]]),
-    "handed over": lambda tx: moving._hand_over(tx, [7, 8]),
+    "handed over": lambda tx: moving.hand_over(tx, [7, 8]),
+    "barred": lambda tx: reaping.bar(tx, [7, 8]),
     "items assigned": lambda tx: in_hand.assign(tx, "revision_items", CHOSEN),
     "items begun": lambda tx: revision_items.begin(tx, JOBS, "w1"),
     "items withdrawn": lambda tx: in_hand.withdraw(tx, "revision_items", JOBS, "w1"),
@@ -89,6 +90,16 @@ async def test_rows_are_found_by_their_keys_alone(grown: Tx, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_strayed_is_looked_for_in_the_order_of_what_waits(grown: Tx, mode: str) -> None:
+    await grown.execute(f"SET LOCAL plan_cache_mode = {mode}")
+    explainer = Explainer(grown)
+    found = await strays.look(explainer, strays.START)  # type: ignore[arg-type]  # stands for a transaction
+    assert explainer.indexes == {"deliveries_pending", "groups_pkey", "broadcasts_pkey"}
+    assert (explainer.scanned, explainer.sorts) == (set(), 0)
+    assert (found.barred, found.pointers, found.elsewhere) == ([], [], [])
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_what_waits_for_one_group_is_found_by_its_group(grown: Tx, mode: str) -> None:
     await grown.execute("UPDATE broadcasts SET state = 'paused' WHERE broadcast_id = 9002")
     await grown.execute("UPDATE groups SET chat_id = -1000000 WHERE group_id = 8")
@@ -98,6 +109,15 @@ async def test_what_waits_for_one_group_is_found_by_its_group(grown: Tx, mode: s
     await moving.move(explainer, ChatId(-9), ChatId(-1000000))  # type: ignore[arg-type]
     assert "deliveries_broadcast_id_group_id_key" in explainer.indexes
     assert not explainer.indexes & {"deliveries_pending", "deliveries_in_hand"} | explainer.scanned
+
+
+async def test_the_tables_are_sampled_after_a_plan_that_is_a_tenth_of_what_is_known(grown: Tx) -> None:
+    """A client with a thousand groups and a broadcast each second kept the server at it."""
+    known = []
+    for made in (1999, 2000, 3999):
+        await deliveries.analyze(grown, made)
+        known.append(await grown.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'deliveries'::regclass"))
+    assert known == [20_000, 40_000, 40_000]
 
 
 @pytest.mark.parametrize("seen", ["deliveries, group_turns", "deliveries, revision_items", "groups", ""])

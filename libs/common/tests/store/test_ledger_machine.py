@@ -123,7 +123,7 @@ class Sending(RuleBasedStateMachine):
     def begin(self, pick: int, owner: int, doubt: bool) -> None:  # noqa: FBT001 (drawn)
         """With `doubt` it is committed, and the sender is told of an error: it sends nothing and takes it back."""
         job, name = self.queue.pop(pick % len(self.queue)), self.owners[owner]
-        rows = self.do(lambda tx: deliveries.begin(tx, [(job.delivery_id, job.slot_at)], name))
+        rows = self.do(lambda tx: deliveries.begin(tx, [(job.delivery_id, job.slot_at, job.bot_id)], name))
         if rows and doubt:
             self.do(lambda tx: in_hand.withdraw(tx, "deliveries", [(job.delivery_id, job.slot_at)], name))
             self.queue.append(job)

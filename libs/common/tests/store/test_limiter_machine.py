@@ -99,7 +99,7 @@ class Arriving(RuleBasedStateMachine):
     def send(self, pick: int, late: float, there: float, back: float) -> None:
         """At its slot or later."""
         job = self.queue.pop(pick % len(self.queue))
-        if not self.do(lambda tx: deliveries.begin(tx, [(job.delivery_id, job.slot_at)], "sender")):
+        if not self.do(lambda tx: deliveries.begin(tx, [(job.delivery_id, job.slot_at, job.bot_id)], "sender")):
             self.do(lambda tx: give_back(tx, job))
             return
         leaves = max(self.now(), job.slot_at.timestamp() + self.moved) + late

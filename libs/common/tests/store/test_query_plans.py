@@ -30,6 +30,7 @@ from common.store import (
     revision_items,
     revisions,
     schedules,
+    strays,
     users,
     webhook_messages,
 )
@@ -143,19 +144,22 @@ QUERIES: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         lambda tx: deliveries.candidates(tx, {BotId(8): 9}, SECOND, turn=0),
         {"broadcasts_open", "deliveries_pending", "groups_pkey", "group_turns_pkey"},
     ),
-    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW)], "w1"), {"bots_pkey", "groups_pkey"}),
-    "sends to groups that were merged": (
-        moving.follow,
-        {"groups_barred", "deliveries_broadcast_id_group_id_key", "deliveries_pkey"},
+    "sends begun": (lambda tx: deliveries.begin(tx, [(7, NOW, 8)], "w1"), {"bots_pkey", "groups_pkey"}),
+    "sends that have strayed": (
+        lambda tx: strays.look(tx, strays.START),
+        {"deliveries_pending", "groups_pkey", "broadcasts_pkey"},
     ),
-    "sends to groups that were taken over": (
-        moving.hand_over,
-        {"broadcasts_open", "groups_taken_over", "deliveries_broadcast_id_group_id_key"},
+    "a send to a group that was merged": (
+        lambda tx: moving.follow(tx, [7]),
+        {"broadcasts_open", "deliveries_broadcast_id_group_id_key", "webhooks_wanting"},
     ),
-    "such a send": (lambda tx: moving._hand_over(tx, [7]), {"deliveries_pkey", "groups_pkey", "webhooks_wanting"}),
-    "sends to groups that are barred": (
-        reaping.bar,
-        {"groups_barred", "deliveries_broadcast_id_group_id_key", "deliveries_pkey", "webhooks_wanting"},
+    "a send to a group that was taken over": (
+        lambda tx: moving.hand_over(tx, [7]),
+        {"deliveries_pkey", "groups_pkey", "webhooks_wanting"},
+    ),
+    "a send to a group that is barred": (
+        lambda tx: reaping.bar(tx, [7]),
+        {"deliveries_pkey", "groups_pkey", "webhooks_wanting"},
     ),
     "a broadcast paused": (lambda tx: broadcasts.pause(tx, 7, "r"), {"webhooks_wanting"}),
     "groups without a value": (

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.store import in_hand, moving, reaping, revision_items
+from common.store import in_hand, moving, reaping, revision_items, strays
 from common.store.pool import Tx
 from common.testing.postgres import Database
 
@@ -19,12 +19,13 @@ LATE = timedelta(seconds=5)
 NEW_BROADCAST = """
 INSERT INTO deliveries (broadcast_id, group_id, bot_id, state)
     SELECT 1, n, 1, 'pending' FROM generate_series(1, 3000) n ON CONFLICT DO NOTHING"""
-STATEMENTS: dict[str, Callable[[Any], Awaitable[int]]] = {
+STATEMENTS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "expire": reaping.expire,
     "close_cancelled": reaping.close_cancelled,
-    "bar": reaping.bar,
-    "follow": moving.follow,
-    "hand over": moving.hand_over,
+    "strays": lambda tx: strays.look(tx, strays.START),
+    "bar": lambda tx: reaping.bar(tx, [7, 8]),
+    "follow": lambda tx: moving.follow(tx, [7]),
+    "hand over": lambda tx: moving.hand_over(tx, [7, 8]),
     "unslot": lambda tx: in_hand.unslot(tx, "deliveries", LATE),
     "orphans": lambda tx: reaping.orphans(tx, LATE),
     "items expire": revision_items.expire,
