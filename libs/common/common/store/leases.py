@@ -29,17 +29,20 @@ async def acquire(tx: Tx, name: str, holder: str, ttl: timedelta) -> Epoch | Non
 
 async def _take(tx: Tx, name: str, holder: str, ttl: timedelta) -> int | None:
     taken: int | None = await tx.fetchval(
-        """INSERT INTO leases AS l (name, holder, epoch, expires_at) VALUES ($1, $2, 1, now() + $3::interval)
-           ON CONFLICT (name) DO UPDATE SET
-               holder = excluded.holder,
-               expires_at = excluded.expires_at,
-               epoch = l.epoch + 1
-           WHERE l.expires_at <= now()
-           RETURNING epoch""",
+        """UPDATE leases SET holder = $2, expires_at = now() + $3::interval, epoch = epoch + 1
+           WHERE name = $1 AND expires_at <= now() RETURNING epoch""",
         name,
         holder,
         ttl,
     )
+    if taken is None:  # the very first: another one's is in the way of two indexes, of which DO UPDATE could name one
+        taken = await tx.fetchval(
+            """INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, now() + $3::interval)
+               ON CONFLICT DO NOTHING RETURNING epoch""",
+            name,
+            holder,
+            ttl,
+        )
     return taken
 
 
