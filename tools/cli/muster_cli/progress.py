@@ -28,6 +28,7 @@ class Progress:
     sending: int
     rate: float  # sent a second, lately
     eta: int | None  # seconds
+    eta_unheld: int | None  # of what has not to wait for a window, a flood or its bot
     pause_reason: str | None
     send_at: str
     held: str
@@ -50,6 +51,7 @@ class Progress:
             sending=by_state.get("sending", 0),
             rate=document["rate"],
             eta=document["eta_seconds"],
+            eta_unheld=document.get("eta_unheld_seconds"),
             pause_reason=document["pause_reason"],
             send_at=document["send_at"],
             held=figures.held(document),
@@ -127,8 +129,16 @@ class Progress:
         """Rate and what is left of the time."""
         if self.state != "running":
             return ""
-        eta = f", {figures.span(self.eta)} left" if self.eta is not None and self.left else ""
-        return f"{self.rate:.1f}/s{eta}"
+        return ", ".join([f"{self.rate:.1f}/s", *self._times])
+
+    @property
+    def _times(self) -> list[str]:
+        """Of what goes on by itself, and of what is held with it."""
+        first = self.eta_unheld if self.held else None
+        times = {} if first is None else {first: f"{figures.span(first)} left"}
+        if self.eta is not None:
+            times.setdefault(self.eta, f"{figures.span(self.eta)} {'left' if first is None else 'with what waits'}")
+        return list(times.values()) if self.left else []
 
     @property
     def line(self) -> str:

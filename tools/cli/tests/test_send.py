@@ -149,7 +149,24 @@ async def test_whom_a_bot_that_is_off_keeps_waiting_is_said(world: World) -> Non
     shown = await world.operator.muster("broadcasts", "show", "1")
     assert "waiting" not in shown.out, "it is not planned yet"
     await world.plan(1)
-    assert waiting.removeprefix("waiting: ") in (await world.operator.muster("broadcasts", "show", "1")).out
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert waiting.removeprefix("waiting: ") in shown.out
+    assert re.search(r"0\.0/s, 1 s left +\n", shown.out), "of the others"
+
+
+async def test_how_many_messages_a_long_text_becomes_is_said(world: World) -> None:
+    await world.grow(2)
+    done = await world.operator.muster("send", "--all", "--dry-run", "word " * 2000)
+    assert done.out == "Dry run, nothing is sent. To 2 groups, 3 messages each, until the last one 3 s from now.\n"
+
+
+async def test_when_a_window_opens_is_told_apart_from_what_goes_on(world: World) -> None:
+    await world.grow(3)
+    await world.plan()
+    async with world.db.transaction() as tx:
+        await tx.execute("UPDATE deliveries SET not_before = now() + interval '2 h' WHERE delivery_id = 1")
+    shown = await world.operator.muster("broadcasts", "show", "1")
+    assert re.search(r"0\.0/s, 1 s left, (2 h|1 h 59 min) with what waits ", shown.out)
 
 
 async def test_a_dry_run_refuses_what_the_send_refuses(world: World) -> None:

@@ -173,7 +173,9 @@ def _summary(context: Context, estimate: dict[str, Any]) -> str:
     begins = f" from {figures.shown(context.options.at)}" if context.options.at else ""
     eta = estimate["eta_seconds"]
     until = "" if eta is None else f", until the last one {figures.span(eta)} from now"
-    return f"To {figures.groups(estimate['accepted'])}{begins}{_skipped(estimate)}{until}."
+    several = estimate.get("messages_each", 1)
+    each = f", {several} messages each" if several > 1 else ""
+    return f"To {figures.groups(estimate['accepted'])}{each}{begins}{_skipped(estimate)}{until}."
 
 
 def _skipped(estimate: dict[str, Any]) -> str:
