@@ -17,7 +17,7 @@ from .conftest import FIRST, SECOND, World
     [
         (("groups", "list"), "muster groups add"),
         (("groups", "list", "--tag", "x"), "muster groups list"),
-        (("bots", "list"), "python -m common bot add"),
+        (("bots", "list"), "muster bots add"),
     ],
 )
 async def test_empty_states_say_what_to_do_next(world: World, words: tuple[str, ...], next_step: str) -> None:
