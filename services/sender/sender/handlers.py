@@ -105,6 +105,7 @@ class Deliveries:
             return
         try:
             await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
+            await self._ledger.life.goes_on()  # not counted: it may take long
             asked = clock.uptime()
             begun = await self._ledger.begin(job)
             self._head_start.add(clock.uptime() - asked)
@@ -227,7 +228,7 @@ class Deliveries:
     async def _edition(self, job: SendFinalMessage, begun: Begun) -> dict[str, Any]:
         try:
             return await self._content(begun.broadcast_id, begun.edition)
-        except StoreUnavailable:
+        except Exception:  # nothing was asked of Telegram
             await self._ledger.withdraw(job)
             raise
 

@@ -61,7 +61,7 @@ async def run(stop: asyncio.Event, pool: Pool, life: Life) -> None:
     """Until the stop; what can't be written is tried again soon. A beat that takes long may still come, and counts."""
     well = True
     while not stop.is_set():
-        beating = asyncio.create_task(beat(pool, life))
+        asked, beating = clock.uptime(), asyncio.create_task(beat(pool, life))
         try:
             await asyncio.wait_for(asyncio.shield(beating), _PATIENCE)
             well = True
@@ -70,4 +70,5 @@ async def run(stop: asyncio.Event, pool: Pool, life: Life) -> None:
                 _log.warning("no heartbeat", extra={"error": describe(error)})
             well = False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), INTERVAL if well else _SOON)
+            spare = INTERVAL - (clock.uptime() - asked) if well else _SOON  # a beat is as old as its question
+            await asyncio.wait_for(stop.wait(), max(_SOON, spare))

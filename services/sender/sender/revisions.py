@@ -70,6 +70,7 @@ class Revisions:
         """A stale job gives its slot back: its row says what is true."""
         access = await self._registry.access(job.bot_id)
         await self._clock.sleep_until(job.slot_at, early=self._head_start.value)
+        await self._items.life.goes_on()  # not counted: it may take long
         asked = clock.uptime()
         item = await self._items.begin(job)
         self._head_start.add(clock.uptime() - asked)

@@ -34,6 +34,7 @@ from tgms.leader import Leader
 from tgms.pacer import Pacer
 from tgms.reaper import Reaper
 from tgms.revisions import Revisions
+from tgms.strays import Strays
 
 OWNER = "test-sender"
 
@@ -173,7 +174,7 @@ async def fleet(sim: Simulation, db: Database, vault: TokenVault) -> AsyncIterat
 
 @pytest.fixture
 async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
-    """Pacer, reaper and revisions under a lease, publishing straight to the handler."""
+    """Pacer, reaper, strays and revisions under a lease, publishing straight to the handler."""
     stop, leader, direct = asyncio.Event(), Leader(db.pool, ttl=5), Direct(fleet.handle)
     publisher: Any = direct
     loops = [
@@ -182,6 +183,7 @@ async def brain(fleet: Fleet, db: Database) -> AsyncIterator[Direct]:
             leader.run(stop),
             Pacer(db.pool, publisher, leader).run(stop),
             Reaper(db.pool, publisher, leader).run(stop),
+            Strays(db.pool, leader).run(stop),
             Revisions(db.pool, leader).run(stop),
         )
     ]

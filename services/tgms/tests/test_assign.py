@@ -11,6 +11,7 @@ from common.records import Candidate, FreeSlot
 from hypothesis import given
 from hypothesis import strategies as st
 from tgms.rules.assign import assign
+from tgms.rules.front import TURNS, Front
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,3 +95,16 @@ def test_whoever_waits_for_slots_goes_first_until_there_are_enough() -> None:
     assert (waits.pairs, waits.kept) == ([], {1: 1})
     goes = assign(slots(5), [album, *some(2, range(1, 20))], turn=1, first=waits.kept)
     assert ([c for _, c in goes.pairs], goes.kept) == ([album], {})
+
+
+def test_who_waits_for_slots_is_first_for_two_seconds_and_as_long_not() -> None:
+    front, bot = Front(), BotId(1)
+    for turn in range(3 * TURNS):
+        assert front.first(turn) == ({bot: 7} if turn and turn % (2 * TURNS) < TURNS else {})
+        front.note(turn, [bot], {bot: 7} if turn % (2 * TURNS) < TURNS else {})
+    front.note(3 * TURNS, [bot], {bot: 8})
+    assert front.first(3 * TURNS) == {bot: 8}, "another one begins anew"
+    front.note(3 * TURNS + 1, [BotId(2)], {})
+    assert front.first(3 * TURNS + 1) == {bot: 8}, "nobody has looked"
+    front.note(3 * TURNS + 2, [bot], {})
+    assert front.first(3 * TURNS + 2) == {}, "it went"

@@ -177,6 +177,15 @@ async def test_what_had_failed_before_the_merge_is_retried_in_the_group(town: To
     assert (row["group_id"], row["state"]) == (stays["group_id"], "pending")
 
 
+async def test_what_is_in_doubt_under_the_former_id_stays_so(town: Town, bot_id: int) -> None:
+    """The group may have it already under its new one: then nobody would say any more that it may have it twice."""
+    jobs, _ = await doubled(town, bot_id, "unknown")
+    await town.settle(jobs)
+    [row] = await town.rows("deliveries")
+    async with town.db.transaction() as tx:
+        assert await steering.again(tx, row["broadcast_id"], "unknown") == 0
+
+
 async def test_a_chat_that_nobody_knew_is_discovered_by_its_migration(town: Town, bot_id: int) -> None:
     chat_id = await town.found("group", bots=[{"id": bot_id}])
     await town.jobs()  # the addition was before Muster's time

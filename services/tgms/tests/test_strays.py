@@ -13,7 +13,7 @@ from common.store import broadcasts, deliveries, groups, moving, steering, stray
 from common.store.broadcasts import Targets
 from common.testing.postgres import Database, make_pool
 from tgms.leader import Leader
-from tgms.reaper import Reaper
+from tgms.strays import Strays
 
 from .town import Town
 
@@ -32,11 +32,6 @@ ANALYZE;
 """
 
 
-def reaper(db: Database, leader: Leader) -> Reaper:
-    nobody: Any = None  # nothing is published
-    return Reaper(db.pool, nobody, leader)
-
-
 async def due(town: Town) -> list[int]:
     """The bots with which something waits."""
     async with town.db.transaction() as tx:
@@ -51,7 +46,7 @@ async def test_a_round_takes_no_longer_when_the_whole_fleet_has_changed(db: Data
         await tx.execute(FLEET)
     await pool.close()
     began = time.monotonic()
-    await reaper(db, leader)._round()
+    await Strays(db.pool, leader)._round()
     assert time.monotonic() - began < 2
     async with db.transaction() as tx:
         assert await tx.fetchval("SELECT bot_id FROM deliveries") == 2
@@ -76,7 +71,7 @@ async def test_what_waits_is_read_in_slices_round_and_round(
     assert found == [[], [], [last], []]
 
 
-async def test_strays_that_can_not_be_settled_hold_up_nothing_else(
+async def test_strays_that_can_not_be_settled_hold_up_no_others(
     town: Town, bot_id: int, leader: Leader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with town.db.transaction() as tx:
@@ -85,8 +80,6 @@ async def test_strays_that_can_not_be_settled_hold_up_nothing_else(
     await town.broadcast()
     async with town.db.transaction() as tx:
         await tx.execute("UPDATE groups SET phase = 'archived' WHERE chat_id = -2")
-        await broadcasts.create(tx, Targets(group_ids=[0]), CONTENT)
-        await tx.execute("UPDATE broadcasts SET state = 'running' WHERE state = 'planning'")
     monkeypatch.setattr(strays, "_SLICE", 1)
     settle, reached = strays.settle, []
 
@@ -94,13 +87,12 @@ async def test_strays_that_can_not_be_settled_hold_up_nothing_else(
         reached.append(found.reached)
         raise StoreUnavailable
 
-    work = reaper(town.db, leader)
+    work = Strays(town.db.pool, leader)
     monkeypatch.setattr(strays, "settle", slow)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await work._round()
     assert len(set(reached)) == 2, "the first ones keep the others from nothing"
-    assert [row["state"] for row in await town.rows("broadcasts")] == ["running", "done"]
     monkeypatch.setattr(strays, "settle", settle)
     for _ in range(3):
         await work._round()
@@ -120,9 +112,10 @@ async def test_what_follows_into_a_group_that_was_out_of_sending_long_ago_has_an
         await deliveries.plan(tx, made, targets, limit=10)
         await broadcasts.planned(tx, made)
         await moving.move(tx, ChatId(-77), ChatId(-1001234567890))
-    work = reaper(town.db, leader)
+    work = Strays(town.db.pool, leader)
     await work._round()
-    await work._round()
+    async with town.db.transaction() as tx:
+        await broadcasts.finish(tx)
     [row], [broadcast] = await town.rows("deliveries"), await town.rows("broadcasts")
     assert (row["group_id"], row["state"], broadcast["state"]) == (stays, "failed", "done")
 
@@ -160,7 +153,7 @@ async def test_what_was_taken_over_by_whoever_says_nothing_of_it_is_handed_over(
     await town.broadcast()
     async with town.db.transaction() as tx:
         await tx.execute("UPDATE groups SET bot_id = $1", other_id)
-    await reaper(town.db, leader)._round()
+    await Strays(town.db.pool, leader)._round()
     assert await due(town) == [other_id]
 
 
@@ -174,5 +167,5 @@ async def test_what_an_operator_has_seen_goes_on_with_the_bot_that_the_group_has
         await tx.execute("UPDATE deliveries SET state = 'unknown', parts = 3, settled_at = now()")
         await tx.execute("UPDATE groups SET bot_id = $1, updated_at = now() - interval '7 days'", other_id)
         assert await steering.mark_sent(tx, made) == 1
-    await reaper(town.db, leader)._round()
+    await Strays(town.db.pool, leader)._round()
     assert await due(town) == [other_id]

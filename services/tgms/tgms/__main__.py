@@ -26,6 +26,7 @@ from tgms.relay import Relay
 from tgms.revisions import Revisions
 from tgms.schedules import Schedules
 from tgms.settings import TgmsSettings
+from tgms.strays import Strays
 
 
 async def main() -> None:
@@ -46,6 +47,7 @@ async def main() -> None:
             loops.create_task(relay.run(worker.stop), name="relay")
             loops.create_task(Pacer(worker.pool, worker.publisher, leader).run(worker.stop), name="pacer")
             loops.create_task(Reaper(worker.pool, worker.publisher, leader).run(worker.stop), name="reaper")
+            loops.create_task(Strays(worker.pool, leader).run(worker.stop), name="strays")
             loops.create_task(Revisions(worker.pool, leader).run(worker.stop), name="revisions")
             loops.create_task(Schedules(worker.pool, leader).run(worker.stop), name="schedules")
             loops.create_task(Hooks(worker.pool, leader, signing, outbound).run(worker.stop), name="hooks")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from common.bus.publisher import Publisher
 from common.errors import BrokerUnavailable, LeaseLost, StoreUnavailable, Unroutable
-from common.ids import BotId, JobId
+from common.ids import JobId
 from common.jobs import ReviseMessage, SendFinalMessage
 from common.queues import GROUP_MESSAGE_QUEUE
 from common.records import Candidate, FreeSlot
@@ -25,6 +25,7 @@ from common.telemetry.redact import describe
 from tgms.leader import Leader
 from tgms.rounds import timed
 from tgms.rules.assign import assign
+from tgms.rules.front import Front
 
 TICK = 0.05  # seconds
 AHEAD = timedelta(milliseconds=150)  # how early a delivery is on the queue; a reply may take what is free later
@@ -40,7 +41,7 @@ class Pacer:
         self._publisher = publisher
         self._leader = leader
         self._turn = 0
-        self._kept: dict[BotId, int] = {}
+        self._front = Front()
         self._provided = 0.0
         self._passed_over = False  # what waits for its window: behind it there may be others
 
@@ -76,17 +77,18 @@ class Pacer:
             if not free:
                 return []
             wanted = Counter(slot.bot_id for slot in free)
-            found: list[Candidate] = []
+            found, first = list[Candidate](), self._front.first(self._turn)
             if sends:
-                found = await deliveries.candidates(tx, wanted, AHEAD, turn=self._turn, first=self._kept)
+                found = await deliveries.candidates(tx, wanted, AHEAD, turn=self._turn, first=first)
             found += await revision_items.candidates(tx, wanted, AHEAD) if revisions else []
             now = min(slot.free_at for slot in free)
             closed = [candidate for candidate in found if candidate.due_at > now + AHEAD]
             if closed:
                 self._passed_over = await deliveries.postpone(tx, closed) > 0
             due = [candidate for candidate in found if candidate.due_at <= now + AHEAD]
-            chosen = assign(free, due, turn=self._turn, first=self._kept)
-            pairs, self._kept = chosen.pairs, chosen.kept
+            chosen = assign(free, due, turn=self._turn, first=first)
+            pairs = chosen.pairs
+            self._front.note(self._turn, wanted, chosen.kept)
             self._turn += 1
             if not pairs:
                 return []

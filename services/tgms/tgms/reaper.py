@@ -7,14 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 
 from common.bus.publisher import Publisher
 from common.ids import JobId
 from common.jobs import PlanBroadcast
 from common.queues import GROUP_MESSAGE_QUEUE
-from common.store import broadcasts, in_hand, reaping, strays
+from common.store import broadcasts, in_hand, reaping
 from common.store.pool import Pool
 from common.telemetry import metrics
 
@@ -29,14 +28,13 @@ _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Under the lease; each round is one transaction, and another one for what has strayed."""
+    """Under the lease; each round is one transaction."""
 
     def __init__(self, pool: Pool, publisher: Publisher, leader: Leader) -> None:
         self._pool = pool
         self._publisher = publisher
         self._leader = leader
         self._steadiness = Steadiness()
-        self._place = strays.START
 
     async def run(self, stop: asyncio.Event) -> None:
         """Every second."""
@@ -58,24 +56,12 @@ class Reaper:
             unplanned = await broadcasts.start_scheduled(tx) + await broadcasts.unplanned(tx)
         self._steadiness.ended(time.monotonic())
         await self._plan(unplanned)
-        _tell(counts, done)
-        _tell(await self._settle_strays())
-
-    async def _settle_strays(self) -> dict[str, int]:
-        async with self._pool.transaction("strays") as tx:
-            await self._leader.fence(tx)
-            found = await strays.look(tx, self._place)
-            self._place = found.reached  # whatever comes of these: the others have their turn, and these a next one
-            return await strays.settle(tx, found)
+        for what, count in counts.items():
+            metrics.REAPED.labels(what).inc(count)
+        if any(counts.values()) or done:
+            _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": done})
 
     async def _plan(self, unplanned: list[int]) -> None:
         for broadcast_id in unplanned:
             job = PlanBroadcast(broadcast_id=broadcast_id)
             await self._publisher.publish(GROUP_MESSAGE_QUEUE, job, job_id=JobId(f"plan:{broadcast_id}"))
-
-
-def _tell(counts: dict[str, int], done: Sequence[int] = ()) -> None:
-    for what, count in counts.items():
-        metrics.REAPED.labels(what).inc(count)
-    if any(counts.values()) or done:
-        _log.info("reaped", extra={key: n for key, n in counts.items() if n} | {"done": list(done)})

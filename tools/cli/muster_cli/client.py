@@ -76,8 +76,8 @@ class Client:
         except Failure as failure:
             raise problems.lost(failure, used) if failure.uncertain else failure from None
 
-    def preview(self, path: str, body: Document, parameters: Parameters) -> Document:
-        """A POST that changes nothing."""
+    def preview(self, path: str, body: Document | None = None, parameters: Parameters | None = None) -> Document:
+        """A POST that may be made any number of times."""
         return self._ask("POST", path, Policy(repeatable=True), body=body, parameters=parameters)
 
     def post_unkept(self, path: str, body: Document) -> Document:
@@ -124,10 +124,11 @@ class Client:
                 return found
             found.uncertain = uncertain = uncertain or found.uncertain  # an early try may have had its effect
             wait = policy.wait(tried, outcome) if outcome else None
-            if wait is None:
+            left = policy.until - time.monotonic()
+            if wait is None or left <= 0:
                 raise found
             self._note(f"{found.message}; trying again in {wait:g} s")
-            time.sleep(wait)
+            time.sleep(min(wait, left))
 
     def _try(self, method: str, path: str, **options: Any) -> tuple[Lost | Refusal | None, Document | Failure]:
         try:

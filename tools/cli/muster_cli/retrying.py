@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,10 +29,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Policy:
-    """`repeatable`: the effect happens once however often it is asked for."""
+    """`repeatable`: the effect happens once however often it is asked for; no further try `until` then, monotonic."""
 
     repeatable: bool
     tries: int = 5
+    until: float = math.inf
 
     def wait(self, tried: int, outcome: Lost | Refusal) -> float | None:
         """Seconds until the next try; None where there is none."""

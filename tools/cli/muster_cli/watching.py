@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -15,7 +16,7 @@ from rich.text import Text
 from muster_cli import figures
 from muster_cli.clean import clean
 from muster_cli.client import PATIENT
-from muster_cli.errors import GIVEN_UP, INTERRUPTED, PAUSED, Failure
+from muster_cli.errors import GIVEN_UP, INTERRUPTED, PAUSED, UNREACHABLE, Failure
 from muster_cli.options import Context
 from muster_cli.progress import Progress
 
@@ -46,8 +47,14 @@ def _documents(context: Context, broadcast_id: int, interval: float) -> Iterator
     """One each interval, the last one of the ended broadcast, or of one that is not waited for any longer."""
     limit = context.options.give_up_after
     until = math.inf if limit is None else time.monotonic() + limit
+    hints = [f"the broadcast is not stopped; muster broadcasts watch {broadcast_id}"]
+    late = Failure(GIVEN_UP, f"broadcast {broadcast_id} has not ended within {figures.span(limit or 0)}", hints=hints)
     while True:
-        document = context.client.get(f"/api/broadcasts/{broadcast_id}", policy=PATIENT)
+        try:
+            document = context.client.get(f"/api/broadcasts/{broadcast_id}", policy=replace(PATIENT, until=until))
+        except Failure as failure:
+            away = failure.exit_code == UNREACHABLE and time.monotonic() >= until
+            raise late if away else failure from None
         yield document
         now, left = Progress.of(document), until - time.monotonic()
         if now.ended:
@@ -55,8 +62,7 @@ def _documents(context: Context, broadcast_id: int, interval: float) -> Iterator
         if now.stuck and not context.screen.lively:
             raise Failure(PAUSED, f"broadcast {broadcast_id} is {now.standing}", hints=now.way_on)
         if left <= 0:
-            hints = [f"the broadcast is not stopped; muster broadcasts watch {broadcast_id}"]
-            raise Failure(GIVEN_UP, f"broadcast {broadcast_id} has not ended within {figures.span(limit)}", hints=hints)
+            raise late
         time.sleep(min(interval, left))
 
 

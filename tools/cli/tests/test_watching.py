@@ -139,6 +139,12 @@ async def test_a_watch_gives_up_after_the_time_that_it_was_given(world: World) -
         assert await terminal.ended() == 6
 
 
+async def test_a_watch_gives_up_in_time_where_nobody_answers(world: World) -> None:
+    world.to_api.refuse = True
+    done = await world.operator.muster("broadcasts", "watch", "1", "--give-up-after", "1s")
+    assert (done.code, "broadcast 1 has not ended within 1 s" in done.err) == (6, True)
+
+
 async def test_the_picture_on_a_terminal(world: World) -> None:
     await world.grow(40)
     await world.plan()

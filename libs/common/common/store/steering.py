@@ -48,7 +48,8 @@ async def again(
     tx: Tx, broadcast_id: int, state: str, only: Sequence[int] | None = None, before: datetime | None = None
 ) -> int:
     """Up to `MOST` of its deliveries in that state wait once more, where their groups can be sent to; how many. A group
-    may have another bot since: not one that the broadcast's key was not for. What waits for a pointer follows it.
+    may have another bot since: not one that the broadcast's key was not for. What had failed under a pointer follows
+    it; what is in doubt there stays so, for the group that it leads to may have it already.
 
     What has ended since `before` has been tried since, and whoever says how it ended has not seen it.
     """
@@ -59,7 +60,7 @@ async def again(
                WHERE d.broadcast_id = $1 AND d.state = $2 AND (b.bot_ids IS NULL OR g.bot_id = ANY(b.bot_ids))
                    AND ($3::bigint[] IS NULL OR d.delivery_id IN (SELECT unnest($3::bigint[])))
                    AND ($4::timestamptz IS NULL OR d.settled_at < $4)
-                   AND ({SENDABLE} OR g.phase = 'migrated') LIMIT $5),
+                   AND ({SENDABLE} OR g.phase = 'migrated' AND $2 = 'failed') LIMIT $5),
            again AS (
                UPDATE deliveries d SET state = 'pending', attempts = 0, unsent = 0, reason = NULL, settled_at = NULL,
                    not_before = to_timestamp(0), bot_id = chosen.bot_id

@@ -19,7 +19,7 @@ def add(verbs: options.Verbs) -> None:
     here = options.group(verbs, "bots", "bots: register, look after and change them")
     options.limited(options.leaf(here, "list", "by id", _list, "bots list", "bots list --json"), 0)
     _one(here, "show", "one bot, as it was at the last look", _show, "bots show 123456789")
-    _one(here, "check", "ask Telegram how it and its webhook are", _asking("check"), "bots check 123456789")
+    _one(here, "check", "ask Telegram how it and its webhook are", _check, "bots check 123456789")
     _add_tokens(here)
     setting = _one(here, "set", "how fast it sends", _set, "bots set 123456789 --per-second 20")
     setting.add_argument("--per-second", type=kinds.count, required=True, metavar="N", help="sends, replies included")
@@ -41,7 +41,7 @@ def _add_tokens(here: options.Verbs) -> None:
     adding.add_argument("--no-webhook", action="store_true", help="leave its webhook at Telegram as it is")
     replacing = _one(here, "replace-token", "its new token, in the same way", _replace, "bots replace-token 123456789")
     what = "set its webhook again, with a secret of the current key; no update is lost"
-    rotating = _one(here, "rotate-secret", what, _asking("rotate_secret"), "bots rotate-secret 123456789")
+    rotating = _one(here, "rotate-secret", what, _rotate, "bots rotate-secret 123456789")
     for parser in (adding, replacing, rotating):
         options.repeatable(parser)
 
@@ -56,12 +56,13 @@ def _replace(context: Context) -> int:
     return _told(context, context.client.post(path, {"token": _token()}, key=context.options.idempotency_key))
 
 
-def _asking(verb: str) -> Verb:
-    def run(context: Context) -> int:
-        key = getattr(context.options, "idempotency_key", None)
-        return _told(context, context.client.post(f"{_PATH}/{context.options.bot_id}:{verb}", key=key))
+def _rotate(context: Context) -> int:
+    path = f"{_PATH}/{context.options.bot_id}:rotate_secret"
+    return _told(context, context.client.post(path, key=context.options.idempotency_key))
 
-    return run
+
+def _check(context: Context) -> int:
+    return _told(context, context.client.preview(f"{_PATH}/{context.options.bot_id}:check"))
 
 
 def _set(context: Context) -> int:
