@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -80,10 +82,16 @@ def test_metrics_are_on_a_port_of_their_own_and_nowhere_else() -> None:
     assert 'muster_build_info{service="ingress"' in text
 
 
+def links(pid: int) -> Iterator[str]:
+    """What its descriptors are; some are closed while one looks, for it tries to reach its servers."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(descriptor.readlink())
+
+
 def test_without_the_setting_there_is_no_second_port() -> None:
     with serving() as (process, _):
-        links = [str(fd.readlink()) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
-        inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links}
+        inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links(process.pid)}
         table = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
     assert len(inodes & {row[9] for row in table if row[3] == "0A"}) == 1
 
