@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from common.testing.postgres import Database
 from tgms.leader import Leader
 from tgms.pacer import TICK, Pacer
+
+from .test_pacer import Published
 
 pytestmark = pytest.mark.timeout(60)
 FLEET = """
@@ -44,15 +45,6 @@ turns AS (UPDATE group_turns t SET held_by = NULL, next_at = d.slot_at + interva
 UPDATE bot_slots s SET held_by = NULL, free_at = greatest(s.free_at, d.slot_at) + interval '1 s'
 FROM done d WHERE s.held_by = d.delivery_id::text
 """
-
-
-@dataclass
-class Published:
-    jobs: list[Any] = field(default_factory=list)
-
-    async def publish(self, _: Any, job: Any, *, job_id: str) -> None:
-        assert job_id
-        self.jobs.append(job)
 
 
 async def sends(db: Database, leader: Leader, seconds: float) -> Counter[int]:
